@@ -1,0 +1,5 @@
+"""The command line: ``dsc-lsp``."""
+
+from dsc_lsp.cli.arguments import main
+
+__all__ = ["main"]

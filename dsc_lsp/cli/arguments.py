@@ -1,0 +1,102 @@
+"""Arguments to commands; nothing heavy is imported before a command needs it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from dsc_lsp import __version__
+from dsc_lsp.cli.usage import UsageError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; bad arguments are one line on stderr and 2."""
+    chosen = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return chosen.run(chosen)
+    except UsageError as error:
+        print(f"dsc-lsp: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line."""
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="dsc-lsp", description="Code completion by a model on your machine.")
+    parser.add_argument("--version", action="version", version=f"dsc-lsp {__version__}")
+    _add_serve_options(parser)
+    parser.set_defaults(run=_serve)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+
+    serve = commands.add_parser("serve", help="serve an editor (the default)")
+    _add_serve_options(serve)
+    serve.set_defaults(run=_serve)
+
+    demo = commands.add_parser("demo", help="watch a scripted editor get ghost text")
+    _add_model_options(demo)
+    demo.set_defaults(run=_demo)
+
+    complete = commands.add_parser("complete", help="complete one place in a file")
+    complete.add_argument("place", metavar="FILE:LINE:COLUMN", help="line and column from 1")
+    complete.add_argument("--show-prompt", action="store_true", help="show what the model reads")
+    complete.add_argument("--json", action="store_true", help="answer as JSON")
+    _add_model_options(complete)
+    complete.set_defaults(run=_complete)
+
+    doctor = commands.add_parser("doctor", help="say what is installed, what fits, what to do")
+    _add_model_options(doctor)
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_serve_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stdio", action="store_true", help="speak over stdin and stdout")
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="warning",
+        help="what is written to stderr; never code",
+    )
+    # Sent by vscode-languageclient beside initialize's processId; that one is watched.
+    parser.add_argument("--clientProcessId", type=int, help=argparse.SUPPRESS)
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="instead of the setting dsc.model")
+    parser.add_argument("--device", help="instead of the setting dsc.device")
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from dsc_lsp.cli import serve
+
+    return serve.run(log_level=chosen.log_level)
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from dsc_lsp.cli import demo
+
+    return demo.run(model=chosen.model, device=chosen.device)
+
+
+def _complete(chosen: argparse.Namespace) -> int:
+    from dsc_lsp.cli import complete
+
+    return complete.run(
+        chosen.place,
+        model=chosen.model,
+        device=chosen.device,
+        show_prompt=chosen.show_prompt,
+        as_json=chosen.json,
+    )
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from dsc_lsp.cli import doctor
+
+    return doctor.run(model=chosen.model, device=chosen.device)

@@ -1,0 +1,102 @@
+"""``dsc-lsp complete FILE:LINE:COLUMN``: one suggestion, by the pipeline that serves editors."""
+
+import json
+import sys
+from pathlib import Path
+
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.cli.configuration import chosen_settings
+from dsc_lsp.cli.usage import UsageError
+from dsc_lsp.completion import Completion, complete, prompt_at
+from dsc_lsp.document import Cursor, Document, Position
+from dsc_lsp.engine import open_engine
+from dsc_lsp.engine.base import Engine, EngineError, Prompt
+from dsc_lsp.languages import identifier_of
+from dsc_lsp.settings import Settings
+
+
+def run(
+    place: str, *, model: str | None, device: str | None, show_prompt: bool, as_json: bool
+) -> int:
+    """Print the suggestion at a place; 0 also if there is none, 1 if the model failed."""
+    cursor = _cursor_of(place)
+    settings = chosen_settings(model=model, device=device)
+    try:
+        engine = open_engine(settings, lambda _message, _percent: None)
+        result = complete(cursor, settings, engine, CancelToken())
+    except EngineError as error:
+        print(f"dsc-lsp: {error}", file=sys.stderr)
+        return 1
+    if show_prompt:
+        print(_readable(prompt_at(cursor, settings, engine)), file=sys.stderr)
+    if as_json:
+        print(json.dumps(_as_json(result, engine, settings), ensure_ascii=False))
+        return 0
+    print(result.text)
+    print(_summary(result, engine), file=sys.stderr)
+    return 0
+
+
+def _cursor_of(place: str) -> Cursor:
+    name, _, numbers = place.rpartition(":")
+    name, _, line_number = name.rpartition(":")
+    if not (name and line_number.isdecimal() and numbers.isdecimal()):
+        raise UsageError(f"{place!r} is not FILE:LINE:COLUMN, such as src/main.py:10:5")
+    line, column = int(line_number) - 1, int(numbers) - 1
+    path = Path(name)
+    document = Document.of(_read(path), uri=path.absolute().as_uri(), language=identifier_of(path))
+    if not 0 <= line < len(document.lines):
+        raise UsageError(f"{path} has {len(document.lines)} lines; there is no line {line + 1}")
+    width = len(document.line(line))
+    if not 0 <= column <= width:
+        raise UsageError(
+            f"line {line + 1} of {path} has {width} characters, so its columns go from 1 to"
+            f" {width + 1}; there is no column {column + 1}"
+        )
+    return Cursor(document, Position(line, column))
+
+
+def _read(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {path}") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a directory") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not text in UTF-8") from None
+    if "\0" in text:
+        raise UsageError(f"{path} is a binary file")
+    return text
+
+
+def _readable(prompt: Prompt) -> str:
+    return "".join(
+        f"\n[{part.text}]" if part.control else f"\n[{len(part.ids)} tokens]\n{part.text}"
+        for part in prompt.parts
+    )
+
+
+def _as_json(result: Completion, engine: Engine, settings: Settings) -> dict[str, object]:
+    return {
+        "text": result.text,
+        "ms": round(result.total_ms, 1),
+        "tokens": result.new_tokens,
+        "prompt_tokens": result.prompt_tokens,
+        "reused_tokens": result.reused_tokens,
+        "confidence": round(result.confidence, 4),
+        "model": engine.name,
+        "device": settings.device,
+    }
+
+
+def _summary(result: Completion, engine: Engine) -> str:
+    said = "nothing to suggest here" if not result.text else f"confidence {result.confidence:.2f}"
+    return (
+        f"{engine.name}: {said}; {result.prompt_tokens} tokens read, {result.new_tokens} written"
+        f" in {result.total_ms:.0f} ms"
+    )

@@ -1,0 +1,21 @@
+"""The user's settings as a command of the command line sees them."""
+
+import dataclasses
+import sys
+
+from dsc_lsp.settings import Parsed, Settings, config_file, read_config_file
+
+
+def chosen_settings(*, model: str | None, device: str | None) -> Settings:
+    """Return defaults, configuration file and options of the command line, the last one wins."""
+    parsed = read_config_file(config_file(), Settings())
+    for problem in parsed.problems:
+        print(f"dsc-lsp: {problem}", file=sys.stderr)
+    return with_options(parsed, model=model, device=device).settings
+
+
+def with_options(parsed: Parsed, *, model: str | None, device: str | None) -> Parsed:
+    """Return settings with the options of the command line over them."""
+    options = {"model": model, "device": device}
+    given = {name: value for name, value in options.items() if value is not None}
+    return Parsed(dataclasses.replace(parsed.settings, **given), parsed.problems)

@@ -1,0 +1,85 @@
+"""The path from a cursor to a suggestion, on one page.
+
+Everything here is synchronous and works on frozen values. The server runs it on the engine's
+thread; the command line, the benchmark and the tests call it directly.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+
+from dsc_lsp import postprocess, prompt, syntax
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.document import Cursor
+from dsc_lsp.engine.base import Engine, GenerationRequest, Prompt
+from dsc_lsp.engine.tokens import text_decoder
+from dsc_lsp.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A suggestion to insert at the cursor, and what it cost.
+
+    ``text`` has the document's line endings and is empty where there is nothing to say.
+    ``confidence`` is the geometric mean of the tokens' likelihoods, from 0 to 1.
+    Times are milliseconds from the call of ``complete``.
+    """
+
+    text: str
+    confidence: float
+    prompt_tokens: int
+    reused_tokens: int
+    new_tokens: int
+    prompt_ms: float
+    first_token_ms: float
+    total_ms: float
+
+
+def complete(
+    cursor: Cursor, settings: Settings, engine: Engine, cancel: CancelToken
+) -> Completion:
+    """Return the suggestion at a cursor.
+
+    Raises:
+        Cancelled: somebody called ``cancel``; noticed at the next token.
+        EngineError: the engine failed; the message is for the user.
+    """
+    start = time.perf_counter()
+    block = syntax.opened_block(cursor)
+    extent = postprocess.extent_at(cursor, block, settings.max_lines)
+    words = prompt_at(cursor, settings, engine)
+    prompt_ms = _since(start)
+    generation = engine.generate(GenerationRequest(words, settings.max_new_tokens), cancel)
+    decode = text_decoder()
+    text, logprobs, first_token_ms, cut = "", list[float](), 0.0, False
+    for token in generation.tokens:
+        cancel.check()
+        if not logprobs:
+            first_token_ms = _since(start)
+        logprobs.append(token.logprob)
+        text += decode(token.data)
+        cut = postprocess.end_of(text, extent) is not None
+        if cut:
+            break
+    finished = not cut and len(logprobs) < settings.max_new_tokens
+    return Completion(
+        text=postprocess.clean(text, extent, cursor, finished=finished),
+        confidence=math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0,
+        prompt_tokens=generation.prompt_tokens,
+        reused_tokens=generation.reused_tokens,
+        new_tokens=len(logprobs),
+        prompt_ms=prompt_ms,
+        first_token_ms=first_token_ms,
+        total_ms=_since(start),
+    )
+
+
+def prompt_at(cursor: Cursor, settings: Settings, engine: Engine) -> Prompt:
+    """Return what the engine is told at a cursor."""
+    context = min(settings.context_tokens, engine.context_tokens)
+    budget = context - min(settings.max_new_tokens, context // 2)
+    return prompt.build_prompt(cursor, engine.family, engine.tokenizer, budget)
+
+
+def _since(start: float) -> float:
+    return (time.perf_counter() - start) * 1000

@@ -1,0 +1,136 @@
+"""Findings about this machine, with advice: what is installed, which model fits, what to do."""
+
+import importlib.metadata
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from dsc_lsp import __version__
+from dsc_lsp.engine.base import EngineError
+from dsc_lsp.engine.checkpoint import FREE_SHARE, find_checkpoint
+from dsc_lsp.engine.tokens import load_tokenizer
+from dsc_lsp.languages import LANGUAGES
+from dsc_lsp.models import HUB_CHECKPOINTS
+from dsc_lsp.settings import Parsed, Settings, config_file
+from dsc_lsp.syntax import has_grammar
+
+_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pygls", "tree-sitter")
+# Weights in bf16, GiB (docs/decisions.md, sizes of the family).
+_WEIGHTS_GIB = {"33b": 62.0, "6.7b": 12.6, "1.3b": 2.5}
+
+
+class Verdict(Enum):
+    """How a finding is to be taken."""
+
+    GOOD = "ok"
+    NOTE = "note"
+    BAD = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; ``advice`` says what to do, where there is something to do."""
+
+    verdict: Verdict
+    subject: str
+    text: str
+    advice: str = ""
+
+
+def examine(parsed: Parsed) -> Iterator[Finding]:
+    """Look at everything the server needs, without loading the model's weights."""
+    yield Finding(Verdict.GOOD, "dsc-lsp", f"{__version__} in {sys.prefix}")
+    yield Finding(Verdict.GOOD, "python", f"{platform.python_version()} on {platform.platform()}")
+    yield from _settings(parsed)
+    yield from _packages()
+    yield _grammars()
+    yield _device(parsed.settings)
+    yield from _model(parsed.settings)
+    yield _on_path()
+
+
+def _settings(parsed: Parsed) -> Iterator[Finding]:
+    path = config_file()
+    state = "read" if path.exists() else "not there, so defaults hold"
+    yield Finding(Verdict.GOOD, "settings", f"{path} ({state})")
+    for problem in parsed.problems:
+        yield Finding(Verdict.BAD, "settings", problem, "Correct the configuration file.")
+
+
+def _packages() -> Iterator[Finding]:
+    versions: list[str] = []
+    for name in _PACKAGES:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            advice = "Install dsc-lsp again into a fresh virtual environment."
+            yield Finding(Verdict.BAD, "packages", f"{name} is not installed", advice)
+    yield Finding(Verdict.GOOD, "packages", ", ".join(versions))
+
+
+def _grammars() -> Finding:
+    absent = [row.name for row in LANGUAGES if row.grammar and not has_grammar(row.grammar)]
+    if not absent:
+        return Finding(Verdict.GOOD, "grammars", f"all {len(LANGUAGES)} are there")
+    text = f"{', '.join(absent)} missing; indentation decides there"
+    return Finding(Verdict.NOTE, "grammars", text, "Install the tree-sitter-… packages again.")
+
+
+def _device(settings: Settings) -> Finding:
+    try:
+        from dsc_lsp.engine.devices import choose_device, describe, free_bytes
+
+        device = choose_device(settings.device)
+    except EngineError as error:
+        return Finding(Verdict.BAD, "device", str(error))
+    except (ImportError, OSError) as error:
+        advice = "Install torch again into this environment."
+        return Finding(Verdict.BAD, "device", f"torch does not start: {error}", advice)
+    free = free_bytes(device)
+    if free is None:
+        text = f"{describe(device)}, no accelerator; the embedded starter is made for this"
+        return Finding(Verdict.NOTE, "device", text)
+    fitting = [size for size, gib in _WEIGHTS_GIB.items() if gib * 2**30 <= free * FREE_SHARE]
+    text = f"{describe(device)}, {free / 2**30:.1f} GiB free"
+    if not fitting:
+        return Finding(Verdict.NOTE, "device", f"{text}; too little for DeepSeek-Coder 1.3B")
+    best = next(name for name in HUB_CHECKPOINTS if f"-{fitting[0]}-" in name)
+    return Finding(Verdict.GOOD, "device", text, f"The best model that fits is {best}.")
+
+
+def _model(settings: Settings) -> Iterator[Finding]:
+    try:
+        free = _free(settings)
+        checkpoint = find_checkpoint(settings.model, free)
+        load_tokenizer(checkpoint.directory / "tokenizer.json", checkpoint.family)
+    except EngineError as error:
+        yield Finding(Verdict.BAD, "model", str(error))
+        return
+    size = checkpoint.weight_bytes / 2**20
+    text = f"{checkpoint.name} ({checkpoint.family.name}, {size:.0f} MiB of weights)"
+    advice = ""
+    if checkpoint.name == "starter" and settings.model == "auto":
+        advice = f"With a GPU, a DeepSeek-Coder model does far better: `hf download {HUB_CHECKPOINTS[1]}`."
+    yield Finding(Verdict.GOOD, "model", text, advice)
+
+
+def _free(settings: Settings) -> Callable[[], int | None]:
+    from dsc_lsp.engine.devices import choose_device, free_bytes
+
+    device = choose_device(settings.device)
+    return lambda: free_bytes(device)
+
+
+def _on_path() -> Finding:
+    found = shutil.which("dsc-lsp")
+    if found:
+        return Finding(Verdict.GOOD, "command", f"editors find {found}")
+    return Finding(
+        Verdict.NOTE,
+        "command",
+        "dsc-lsp is not on the PATH of this shell",
+        f"Give editors the whole path: {shutil.which('dsc-lsp', path=f'{sys.prefix}/bin')}",
+    )

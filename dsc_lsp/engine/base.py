@@ -1,0 +1,118 @@
+"""What an engine is: prompts of token ids in, tokens out, one at a time.
+
+Every engine (local, remote, lookup, scripted in tests) stands behind ``Engine``, so the pipeline
+never knows which one answers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.models import ModelFamily
+
+
+class EngineError(Exception):
+    """The engine cannot answer; the message is written for the user and names the remedy."""
+
+
+class EngineNotReady(EngineError):
+    """The model is still being loaded; asking again later will be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPart:
+    """A piece of a prompt: user text, or one control token (then ``control`` is true)."""
+
+    ids: tuple[int, ...]
+    text: str
+    control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the model reads, as parts, so that user text can never be taken for control tokens."""
+
+    parts: tuple[PromptPart, ...]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The token ids of all parts in order."""
+        return tuple(token for part in self.parts for token in part.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One greedy generation: at most ``max_new_tokens`` after ``prompt``."""
+
+    prompt: Prompt
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token: its bytes (not always whole characters) and natural log likelihood."""
+
+    id: int
+    data: bytes
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A generation under way; nothing is computed before ``tokens`` is iterated.
+
+    ``tokens`` ends without the control token that stopped the model.
+    """
+
+    prompt_tokens: int
+    reused_tokens: int
+    tokens: Iterator[Token]
+
+
+class Tokenizer(Protocol):
+    """Text to token ids, in which no text can become a control token."""
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Return the ids of user text; control tokens written in it are ordinary text."""
+        ...
+
+    def control(self, name: str) -> int:
+        """Return the id of a control token of the family."""
+        ...
+
+
+class Engine(Protocol):
+    """A model that is ready; blocking, to be used by one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """What users call the model."""
+        ...
+
+    @property
+    def family(self) -> ModelFamily:
+        """The words in which the model was trained."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that prompts are made with."""
+        ...
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens fit, prompt and answer together."""
+        ...
+
+    def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
+        """Start a generation.
+
+        Iterating it raises ``Cancelled`` at the next token after ``cancel`` and
+        ``EngineError`` where the engine fails.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the engine holds: memory, connections."""
+        ...

@@ -1,0 +1,172 @@
+"""The engine that runs a Llama checkpoint in this process, through transformers."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.engine.base import (
+    EngineError,
+    Generation,
+    GenerationRequest,
+    Prompt,
+    PromptPart,
+    Token,
+)
+from dsc_lsp.engine.checkpoint import Checkpoint, find_checkpoint
+from dsc_lsp.engine.decode import greedy
+from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes
+from dsc_lsp.engine.kv_cache import KVCache
+from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
+from dsc_lsp.models import ModelFamily
+
+_log = logging.getLogger(__name__)
+
+
+class LocalEngine:
+    """A checkpoint in memory with the keys and values of the last prompt; engine thread only."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        family: ModelFamily,
+        tokenizer: CheckpointTokenizer,
+        model: Any,
+        context_tokens: int,
+    ) -> None:
+        self.name = name
+        self.family = family
+        self.tokenizer = tokenizer
+        self.context_tokens = context_tokens
+        self._model = model
+        self._stop = frozenset(tokenizer.control(token) for token in family.stop)
+        self._cache = KVCache(model.config.num_hidden_layers)
+
+    def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
+        """Start a greedy generation that reads only what differs from the last prompt.
+
+        Raises:
+            EngineError: the prompt leaves no room for an answer.
+        """
+        ids = request.prompt.ids
+        room = self.context_tokens - len(ids)
+        if not ids or room < 1:
+            raise EngineError(
+                f"The prompt has {len(ids)} tokens and the context {self.context_tokens}."
+                " Raise `dsc.contextTokens`."
+            )
+        reused = min(self._cache.common_prefix(ids), len(ids) - 1)
+        self._cache.crop(reused)
+        new_tokens = min(request.max_new_tokens, room)
+        return Generation(len(ids), reused, self._tokens(ids, new_tokens, cancel))
+
+    def forget(self) -> None:
+        """Drop the keys and values of the last prompt."""
+        self._cache = KVCache(self._model.config.num_hidden_layers)
+
+    def close(self) -> None:
+        """Give the memory of weights, keys and values back; the engine is of no use after."""
+        device = self._model.device
+        del self._model, self._cache
+        if device.type != "cpu":
+            torch.accelerator.memory.empty_cache()
+
+    def _tokens(
+        self, ids: tuple[int, ...], new_tokens: int, cancel: CancelToken
+    ) -> Iterator[Token]:
+        tokens = greedy(
+            self._model,
+            self._cache,
+            ids,
+            max_new_tokens=new_tokens,
+            stop=self._stop,
+            cancel=cancel,
+        )
+        try:
+            for token, logprob in tokens:
+                yield Token(token, self.tokenizer.bytes_of(token), logprob)
+        except torch.OutOfMemoryError as error:
+            raise EngineError(
+                "The device ran out of memory. Lower `dsc.contextTokens`,"
+                " close other programs that use the GPU, or choose a smaller model."
+            ) from error
+
+
+def open_local(
+    model: str,
+    *,
+    device: str,
+    context_tokens: int,
+    report: Callable[[str, int], None],
+) -> LocalEngine:
+    """Load the checkpoint that ``model`` names; blocking, seconds.
+
+    Raises:
+        EngineError: there is no such checkpoint or device, or it does not fit.
+    """
+    where = choose_device(device)
+    _log.info("device %s", where)
+    checkpoint = find_checkpoint(model, lambda: free_bytes(where))
+    report(f"Reading the tokenizer of {checkpoint.name}", 10)
+    tokenizer = load_tokenizer(checkpoint.directory / "tokenizer.json", checkpoint.family)
+    report("Starting transformers", 20)
+    weights = _load_weights(checkpoint, where)
+    positions = int(weights.config.max_position_embeddings)
+    engine = LocalEngine(
+        name=checkpoint.name,
+        family=checkpoint.family,
+        tokenizer=tokenizer,
+        model=weights,
+        context_tokens=min(context_tokens, positions),
+    )
+    report(f"Warming {checkpoint.name} up", 90)
+    _warm_up(engine)
+    return engine
+
+
+def _load_weights(checkpoint: Checkpoint, device: torch.device) -> Any:
+    from transformers.models.llama.modeling_llama import LlamaForCausalLM
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        loaded: Any = LlamaForCausalLM.from_pretrained(
+            checkpoint.directory,
+            dtype=fastest_dtype(device),
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+        model, info = loaded
+        model = model.to(device).eval()
+    except torch.OutOfMemoryError as error:
+        raise EngineError(
+            f"{checkpoint.name} needs {checkpoint.weight_bytes / 2**30:.1f} GiB for its weights,"
+            f" more than is free on {device}. Choose a smaller model in `dsc.model`."
+        ) from error
+    except Exception as error:  # whatever a damaged checkpoint raises in transformers
+        _log.debug("loading failed", exc_info=True)
+        raise EngineError(
+            f"The weights in {checkpoint.directory} cannot be loaded ({type(error).__name__})."
+            " Download the checkpoint again."
+        ) from error
+    if info["missing_keys"] or info["mismatched_keys"]:
+        count = len(info["missing_keys"]) + len(info["mismatched_keys"])
+        raise EngineError(
+            f"{count} weights are missing from {checkpoint.directory} or have another shape than"
+            " config.json says. Download the checkpoint again."
+        )
+    return model
+
+
+def _warm_up(engine: LocalEngine) -> None:
+    """Run once, so that the first keystroke does not pay for lazy initialization."""
+    bos = engine.tokenizer.control(engine.family.begin_of_text)
+    prompt = Prompt((PromptPart((bos,) * 64, "", control=True),))
+    for _ in engine.generate(GenerationRequest(prompt, 2), CancelToken()).tokens:
+        pass
+    engine.forget()

@@ -1,0 +1,197 @@
+"""The one thread that owns the engine; the only place where asyncio and threads meet."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias, TypeVar
+
+from dsc_lsp.cancel import Cancelled, CancelToken
+from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
+
+T = TypeVar("T")
+Report: TypeAlias = Callable[[str, int], None]
+"""Called with what is being done, for the user, and the share done in percent."""
+
+_log = logging.getLogger(__name__)
+
+
+class WorkerState(Enum):
+    """Where the worker stands."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """The state with words for the user: the step of loading, the model's name, or the failure."""
+
+    state: WorkerState
+    message: str
+    percent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[Engine, CancelToken], Any]
+    cancel: CancelToken
+    future: "Future[Any]"
+
+
+class EngineWorker:
+    """Loads an engine and runs work with it, one piece at a time, the newest first.
+
+    ``load`` and all work run on the worker's own thread; so does ``on_status``, which must not
+    block. Work whose token is cancelled is not begun, or stops at its next token, so that the
+    newest never waits for what nobody wants. The thread survives whatever the work raises.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Report], Engine],
+        on_status: Callable[[WorkerStatus], None] = lambda _status: None,
+    ) -> None:
+        self._load = load
+        self._on_status = on_status
+        self._status = WorkerStatus(WorkerState.LOADING, "Waiting to start")
+        self._changed = threading.Condition()
+        self._waiting: list[_Job] = []
+        self._running: _Job | None = None
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    @property
+    def status(self) -> WorkerStatus:
+        """Where the worker stands; safe from any thread."""
+        return self._status
+
+    def start(self) -> None:
+        """Begin to load the engine; returns at once."""
+        self._thread.start()
+
+    def submit(
+        self,
+        work: Callable[[Engine, CancelToken], T],
+        cancel: CancelToken,
+    ) -> "Future[T]":
+        """Queue work; the future holds its result, ``Cancelled`` or an ``EngineError``.
+
+        While the engine loads the answer is ``EngineNotReady`` at once, after a failed load
+        it is the reason of the failure. Safe from any thread.
+        """
+        future: Future[T] = Future()
+        refusal = self._refusal()
+        if refusal is not None:
+            future.set_exception(refusal)
+            return future
+        with self._changed:
+            self._waiting.append(_Job(work, cancel, future))
+            self._changed.notify()
+        return future
+
+    async def run(
+        self,
+        work: Callable[[Engine, CancelToken], T],
+        cancel: CancelToken,
+    ) -> T:
+        """Await the result of ``submit``; a cancelled await stops the work at its next token."""
+        try:
+            return await asyncio.wrap_future(self.submit(work, cancel))
+        except asyncio.CancelledError:
+            cancel.cancel()
+            raise
+
+    def close(self, timeout_seconds: float) -> bool:
+        """Stop the work, close the engine and end the thread; false if it did not end in time."""
+        with self._changed:
+            self._status = WorkerStatus(WorkerState.CLOSED, "The server is stopping.")
+            jobs, self._waiting = self._waiting, []
+            if self._running is not None:
+                self._running.cancel.cancel()
+            self._changed.notify()
+        for job in jobs:
+            _give_up(job)
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def _refusal(self) -> Exception | None:
+        status = self._status
+        if status.state is WorkerState.READY:
+            return None
+        if status.state is WorkerState.LOADING:
+            return EngineNotReady(status.message)
+        if status.state is WorkerState.FAILED:
+            return EngineError(status.message)
+        return Cancelled()
+
+    def _run(self) -> None:
+        engine = self._open_engine()
+        if engine is None:
+            return
+        while (job := self._next_job()) is not None:
+            _perform(job, engine)
+            with self._changed:
+                self._running = None
+        engine.close()
+
+    def _open_engine(self) -> Engine | None:
+        try:
+            engine = self._load(self._report)
+        except EngineError as error:
+            self._set_status(WorkerStatus(WorkerState.FAILED, str(error)))
+            return None
+        except Exception as error:  # noqa: BLE001 - the thread boundary: a bug must become an answer.
+            _log.exception("loading the model failed")
+            reason = f"Loading the model failed ({type(error).__name__}); see the server's log."
+            self._set_status(WorkerStatus(WorkerState.FAILED, reason))
+            return None
+        self._set_status(WorkerStatus(WorkerState.READY, engine.name, 100))
+        return engine
+
+    def _report(self, message: str, percent: int) -> None:
+        self._set_status(WorkerStatus(WorkerState.LOADING, message, percent))
+
+    def _set_status(self, status: WorkerStatus) -> None:
+        with self._changed:
+            if self._status.state is WorkerState.CLOSED:
+                return
+            self._status = status
+        self._on_status(status)
+
+    def _next_job(self) -> _Job | None:
+        with self._changed:
+            while not self._waiting:
+                if self._status.state is WorkerState.CLOSED:
+                    return None
+                self._changed.wait()
+            if self._status.state is WorkerState.CLOSED:
+                return None
+            self._running = self._waiting.pop()
+            return self._running
+
+
+def _perform(job: _Job, engine: Engine) -> None:
+    if job.cancel.cancelled:
+        _give_up(job)
+        return
+    if not job.future.set_running_or_notify_cancel():
+        return
+    try:
+        result = job.work(engine, job.cancel)
+    except Exception as error:  # noqa: BLE001 - the thread boundary: whoever asked gets the error.
+        job.future.set_exception(error)
+    else:
+        job.future.set_result(result)
+
+
+def _give_up(job: _Job) -> None:
+    job.cancel.cancel()
+    if job.future.set_running_or_notify_cancel():
+        job.future.set_exception(Cancelled())

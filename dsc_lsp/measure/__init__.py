@@ -1,0 +1,1 @@
+"""Measurements of speed, through the same server and pipeline that editors use."""

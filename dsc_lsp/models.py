@@ -1,0 +1,126 @@
+"""Model families, one row each: the words in which a checkpoint was trained.
+
+Control tokens are named here and looked up by name in the checkpoint's tokenizer, never by id.
+To support another family, add a row; nothing else needs to know.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class FimFormat:
+    """The control tokens around prefix, suffix and middle (PSM order: prefix, suffix, middle)."""
+
+    begin: str
+    hole: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFamily:
+    """How to talk to the checkpoints of one family.
+
+    ``pattern`` is matched against a hub id or the last part of a path.
+    ``stop`` are the control tokens that end a generation.
+    ``anchor_lines`` says where the middle begins: ``None`` at the cursor, ``n`` at the start of
+    a line at least ``n`` lines above it, so that the model reads the recent text as the half
+    of the middle that is already written.
+    ``fim`` is ``None`` for checkpoints that only continue text.
+    ``prompt_tokens`` and ``suffix_tokens`` cap what is worth showing: the lengths the family was
+    trained at, and what may be read again at a keystroke when the middle begins at the cursor.
+    """
+
+    name: str
+    pattern: str
+    begin_of_text: str
+    stop: tuple[str, ...]
+    fim: FimFormat | None
+    anchor_lines: int | None
+    prompt_tokens: int
+    suffix_tokens: int
+
+    @property
+    def control_tokens(self) -> tuple[str, ...]:
+        """Every control token that the family's prompts and stops need."""
+        fim = (self.fim.begin, self.fim.hole, self.fim.end) if self.fim else ()
+        return tuple(dict.fromkeys((self.begin_of_text, *fim, *self.stop)))
+
+
+# DeepSeek-Coder's control tokens, written with U+FF5C and U+2581:
+# https://huggingface.co/deepseek-ai/deepseek-coder-6.7b-base, tokenizer.json.
+BEGIN_OF_TEXT = "<｜begin▁of▁sentence｜>"
+END_OF_TEXT = "<｜end▁of▁sentence｜>"
+END_OF_TURN = "<|EOT|>"
+DEEPSEEK_FIM = FimFormat(begin="<｜fim▁begin｜>", hole="<｜fim▁hole｜>", end="<｜fim▁end｜>")
+
+# A FIM model often goes on past the end of the middle without an end-of-text token
+# (https://github.com/deepseek-ai/DeepSeek-Coder/issues/163), so every control token stops it.
+_FIM_STOPS = (
+    END_OF_TEXT,
+    BEGIN_OF_TEXT,
+    DEEPSEEK_FIM.begin,
+    DEEPSEEK_FIM.hole,
+    DEEPSEEK_FIM.end,
+    END_OF_TURN,
+)
+
+STARTER = ModelFamily(
+    name="dsc-starter",
+    pattern=r"dsc-starter.*",
+    begin_of_text=BEGIN_OF_TEXT,
+    stop=_FIM_STOPS,
+    fim=DEEPSEEK_FIM,
+    # A model this small needs the recent text right before what it writes.
+    anchor_lines=8,
+    prompt_tokens=480,
+    suffix_tokens=96,
+)
+
+DEEPSEEK_CODER_BASE = ModelFamily(
+    name="deepseek-coder-base",
+    pattern=r"deepseek-coder-.*base.*",
+    begin_of_text=BEGIN_OF_TEXT,
+    stop=_FIM_STOPS,
+    fim=DEEPSEEK_FIM,
+    anchor_lines=None,
+    prompt_tokens=16_384,
+    suffix_tokens=256,
+)
+
+# The instruct models are not trained to fill in the middle
+# (https://github.com/deepseek-ai/DeepSeek-Coder/issues/80), so they only continue text.
+DEEPSEEK_CODER_INSTRUCT = ModelFamily(
+    name="deepseek-coder-instruct",
+    pattern=r"deepseek-coder-.*instruct.*",
+    begin_of_text=BEGIN_OF_TEXT,
+    stop=(END_OF_TURN, END_OF_TEXT, BEGIN_OF_TEXT),
+    fim=None,
+    anchor_lines=None,
+    prompt_tokens=16_384,
+    suffix_tokens=256,
+)
+
+# The embedded model, and the hub's checkpoints from the most to the least able.
+STARTER_CHECKPOINT = Path(__file__).parent / "starter" / "dsc-starter"
+HUB_CHECKPOINTS = (
+    "deepseek-ai/deepseek-coder-33b-base",
+    "deepseek-ai/deepseek-coder-6.7b-base",
+    "deepseek-ai/deepseek-coder-1.3b-base",
+)
+
+FAMILIES: tuple[ModelFamily, ...] = (STARTER, DEEPSEEK_CODER_INSTRUCT, DEEPSEEK_CODER_BASE)
+
+
+def family_of(name: str) -> ModelFamily:
+    """Return the family whose pattern fits a hub id or directory name; DeepSeek-Coder base else.
+
+    A checkpoint of another family under an unknown name is caught when its tokenizer is
+    loaded, because the control tokens of the family must be in it.
+    """
+    last = name.rstrip("/").rsplit("/", 1)[-1].lower()
+    for family in FAMILIES:
+        if re.fullmatch(family.pattern, last):
+            return family
+    return DEEPSEEK_CODER_BASE

@@ -1,0 +1,141 @@
+"""Where a suggestion ends, and what of it is kept: small functions over text.
+
+The model writes ``\\n`` line breaks; ``clean`` gives the document's own.
+"""
+
+import re
+from dataclasses import dataclass
+
+from dsc_lsp.document import Cursor, indentation
+from dsc_lsp.languages import language_of
+
+_TAB_COLUMNS = 8
+_BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far a suggestion may go: to the end of its line, or of its block.
+
+    ``block`` is the indentation of the line that opens the block, ``None`` for a single line.
+    ``closer`` matches the start of a line that closes the block and belongs to it.
+    """
+
+    block: str | None
+    closer: str | None
+    max_lines: int
+
+
+def extent_at(cursor: Cursor, block: str | None, max_lines: int) -> Extent:
+    """Return the extent of the suggestion at a cursor before which ``block`` was opened."""
+    language = language_of(cursor.document.language, cursor.document.uri)
+    return Extent(block, language.closer, 1 if block is None else max_lines)
+
+
+def end_of(text: str, extent: Extent) -> int | None:
+    """Return where the suggestion ends in what the model wrote so far; ``None`` if it goes on.
+
+    Looked at after every token. A line below the first ends the block as soon as its first
+    character shows that it is indented no deeper than the opener; a closing bracket or word at
+    the opener's depth is taken along, when its line is complete.
+    """
+    if extent.block is None:
+        end = text.find("\n")
+        return None if end < 0 else end
+    start = 0
+    for count, line in enumerate(text.split("\n")):
+        complete = start + len(line) < len(text)
+        if count and line.strip() and _columns(indentation(line)) <= _columns(extent.block):
+            if not complete and _may_become_closer(line, extent):
+                return None
+            return start + len(line) if _closes(line, extent) else start - 1
+        if count + 1 == extent.max_lines and complete:
+            return start + len(line)
+        start += len(line) + 1
+    return None
+
+
+def clean(text: str, extent: Extent, cursor: Cursor, *, finished: bool) -> str:
+    """Return what of the model's text is worth inserting at the cursor; empty if nothing is.
+
+    ``finished`` says that the model itself ended the text, so that its last line is complete.
+    In this order: cut at the end of the extent, give up a last line that is not complete, drop
+    what stands after the cursor anyway, drop trailing white space, use the document's line ending.
+    """
+    end = end_of(text + "\n" if finished else text, extent)
+    kept = text[:end] if end is not None or finished else _complete_lines(text)
+    kept = _without_rest_of_line(kept, cursor.line_after)
+    kept = _without_next_line(kept, cursor)
+    lines = [line.rstrip() for line in kept.rstrip().split("\n")]
+    return cursor.document.newline.join(lines)
+
+
+def _complete_lines(text: str) -> str:
+    """Return a text that a cap has cut without its last line, unless that is all there is."""
+    whole, newline, _ = text.rpartition("\n")
+    return whole if newline and whole.strip() else text
+
+
+def _without_rest_of_line(text: str, rest: str) -> str:
+    """Drop from the end of a single line what the rest of the cursor's line says already.
+
+    Closing brackets alone are dropped only if the text closes more than it opens: at
+    ``print(|)`` the model's ``f(x)`` must keep its bracket.
+    """
+    rest = rest.strip()
+    if "\n" in text or not rest:
+        return text
+    text = text.rstrip()
+    for length in range(min(len(text), len(rest)), 0, -1):
+        overlap = rest[:length]
+        if not text.endswith(overlap):
+            continue
+        if any(character.isalnum() for character in overlap) or _closes_more_than_it_opens(text):
+            return text[:-length]
+    return text
+
+
+def _without_next_line(text: str, cursor: Cursor) -> str:
+    """Drop the line that stands below the cursor anyway, and all after it."""
+    below = _next_line_with_code(cursor)
+    if below is None:
+        return text
+    lines = text.split("\n")
+    for count, line in enumerate(lines):
+        whole = line if count else cursor.line_before + line + cursor.line_after
+        if whole.strip() == below:
+            return "\n".join(lines[:count])
+    return text
+
+
+def _next_line_with_code(cursor: Cursor) -> str | None:
+    document = cursor.document
+    for number in range(cursor.position.line + 1, len(document.lines)):
+        line = document.lines[number].strip()
+        if line:
+            return line
+    return None
+
+
+def _closes(line: str, extent: Extent) -> bool:
+    if extent.closer is None or _columns(indentation(line)) != _columns(extent.block or ""):
+        return False
+    return bool(re.match(extent.closer, line.lstrip()))
+
+
+def _may_become_closer(line: str, extent: Extent) -> bool:
+    """Whether a line still being written is a closer, or a word that may grow into one."""
+    return _closes(line, extent) or line.strip().isalpha()
+
+
+def _closes_more_than_it_opens(text: str) -> bool:
+    depth = 0
+    for character in text:
+        depth += _BRACKETS.get(character, 0)
+        if depth < 0:
+            return True
+    return False
+
+
+def _columns(blanks: str) -> int:
+    return len(blanks.expandtabs(_TAB_COLUMNS))

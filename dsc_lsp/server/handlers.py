@@ -1,0 +1,219 @@
+"""A handler for each message of the client.
+
+Documents are changed and snapshots taken before the first ``await``: a document is a frozen value,
+so nothing that runs later can see it change.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
+
+from dsc_lsp import completion, convert, settings
+from dsc_lsp.cancel import Cancelled, CancelToken
+from dsc_lsp.completion import Completion
+from dsc_lsp.document import Cursor
+from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
+from dsc_lsp.server.generations import Kind
+from dsc_lsp.server.lifecycle import watch_parent
+from dsc_lsp.server.session import Server
+from dsc_lsp.settings import SECTION, Settings
+
+_log = logging.getLogger(__name__)
+
+
+def register(server: Server) -> None:
+    """Connect each message to its handler, with the options that the client is told."""
+    for method, handler in _HANDLERS.items():
+        server.feature(method)(handler)
+    # Without an options object pygls does not advertise inline completion.
+    server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(
+        inline_completion
+    )
+    server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(popup_completion)
+
+
+def initialize(server: Server, params: types.InitializeParams) -> None:
+    """Take the user's options and watch the client's process; nothing heavy happens here."""
+    parsed = settings.merge(server.base_settings, params.initialization_options, machine=True)
+    server.base_settings = server.settings = parsed.settings
+    server.problems.extend(parsed.problems)
+    if params.process_id is not None:
+        server.in_background(watch_parent(params.process_id, server.ending))
+
+
+async def initialized(server: Server, _params: types.InitializedParams) -> None:
+    """Begin to load the model and ask for the workspace's settings."""
+    server.tell_problems(server.problems)
+    server.in_background(server.loading.show())
+    server.worker.start()
+    workspace = server.client_capabilities.workspace
+    if workspace is None:
+        return
+    if workspace.configuration:
+        await _pull_settings(server)
+    dynamic = workspace.did_change_configuration
+    if dynamic is not None and dynamic.dynamic_registration:
+        await _register_for_settings(server)
+
+
+def exit_(server: Server, _params: None) -> None:
+    """End the server; 0 if the client had asked for ``shutdown`` before (LSP 3.18, ``exit``)."""
+    server.ending.ask(0 if server.wire.is_shut_down else 1)
+
+
+def did_open(server: Server, params: types.DidOpenTextDocumentParams) -> None:
+    """Keep a document that the editor has opened."""
+    document = convert.document_of(params.text_document)
+    server.documents[document.uri] = document
+
+
+def did_change(server: Server, params: types.DidChangeTextDocumentParams) -> None:
+    """Apply edits; a document that was never opened is not known and stays so."""
+    document = server.documents.get(params.text_document.uri)
+    if document is None:
+        return
+    server.documents[document.uri] = convert.changed(
+        document, params.content_changes, params.text_document.version, server.encoding
+    )
+
+
+def did_close(server: Server, params: types.DidCloseTextDocumentParams) -> None:
+    """Forget a document."""
+    server.documents.pop(params.text_document.uri, None)
+    server.generations.forget(params.text_document.uri)
+
+
+def did_save(_server: Server, _params: types.DidSaveTextDocumentParams) -> None:
+    """Do nothing: the text is known from the edits."""
+
+
+async def did_change_configuration(
+    server: Server, params: types.DidChangeConfigurationParams
+) -> None:
+    """Take new settings: by asking, where the client can be asked, else as sent."""
+    workspace = server.client_capabilities.workspace
+    if workspace is not None and workspace.configuration:
+        await _pull_settings(server)
+    else:
+        server.take_settings(params.settings)
+
+
+async def inline_completion(
+    server: Server, params: types.InlineCompletionParams
+) -> types.InlineCompletionList:
+    """Answer with ghost text; nothing to say is an empty list, never null or an error.
+
+    Neovim keeps stale ghost text on any other answer.
+    """
+    cursor = _cursor(server, params.text_document, params.position)
+    text = await _suggestion(server, Kind.INLINE, cursor)
+    if cursor is None or not text:
+        return types.InlineCompletionList([])
+    return types.InlineCompletionList([convert.inline_item(cursor, text, server.encoding)])
+
+
+async def popup_completion(server: Server, params: types.CompletionParams) -> types.CompletionList:
+    """Answer with an item for the popup, which is asked for anew at each key."""
+    cursor = _cursor(server, params.text_document, params.position)
+    text = await _suggestion(server, Kind.POPUP, cursor)
+    if cursor is None or not text:
+        return types.CompletionList(is_incomplete=True, items=[])
+    item = convert.completion_item(cursor, text, server.encoding)
+    return types.CompletionList(is_incomplete=True, items=[item])
+
+
+_HANDLERS: dict[str, Callable[..., Any]] = {
+    types.INITIALIZE: initialize,
+    types.INITIALIZED: initialized,
+    types.EXIT: exit_,
+    types.TEXT_DOCUMENT_DID_OPEN: did_open,
+    types.TEXT_DOCUMENT_DID_CHANGE: did_change,
+    types.TEXT_DOCUMENT_DID_CLOSE: did_close,
+    types.TEXT_DOCUMENT_DID_SAVE: did_save,
+    types.WORKSPACE_DID_CHANGE_CONFIGURATION: did_change_configuration,
+}
+
+
+def _cursor(
+    server: Server, identifier: types.TextDocumentIdentifier, position: types.Position
+) -> Cursor | None:
+    document = server.documents.get(identifier.uri)
+    if document is None:
+        return None
+    return convert.cursor_at(document, position, server.encoding)
+
+
+async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
+    """Return the text to insert, empty if there is none or the engine cannot say.
+
+    Raises:
+        JsonRpcRequestCancelled: a newer request has taken this one's place.
+    """
+    if cursor is None or not server.settings.enabled:
+        return ""
+    try:
+        work = partial(_complete, cursor, server.settings)
+        result = await server.generations.complete(kind, cursor, work)
+    except Cancelled:
+        raise JsonRpcRequestCancelled from None
+    except EngineNotReady:
+        return ""
+    except EngineError as error:
+        server.tell_once(str(error), types.MessageType.Error)
+        return ""
+    except Exception as error:  # noqa: BLE001 - the shell: every request is answered
+        _log.error("completion failed: %s", _place(error))
+        server.tell_once(
+            f"dsc-lsp could not complete here ({type(error).__name__}, a bug in dsc-lsp);"
+            " the log says where.",
+            types.MessageType.Error,
+        )
+        return ""
+    return result.text
+
+
+def _complete(cursor: Cursor, chosen: Settings, engine: Engine, cancel: CancelToken) -> Completion:
+    result = completion.complete(cursor, chosen, engine, cancel)
+    _log.info(
+        "%s: %.0f ms (prompt %.1f, first token %.0f), %d tokens read, %d of them known, %d new",
+        engine.name,
+        result.total_ms,
+        result.prompt_ms,
+        result.first_token_ms,
+        result.prompt_tokens,
+        result.reused_tokens,
+        result.new_tokens,
+    )
+    return result
+
+
+def _place(error: Exception) -> str:
+    """Return the type of an error and where it was raised, but not what it says: maybe code."""
+    trace = error.__traceback__
+    places: list[str] = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(error).__name__} at {' > '.join(places[-6:])}"
+
+
+async def _pull_settings(server: Server) -> None:
+    item = types.ConfigurationItem(section=SECTION)
+    try:
+        answer = await server.workspace_configuration_async(types.ConfigurationParams([item]))
+    except JsonRpcException:
+        return
+    server.take_settings(answer[0] if answer else None)
+
+
+async def _register_for_settings(server: Server) -> None:
+    registration = types.Registration("dsc-lsp/settings", types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    try:
+        await server.client_register_capability_async(types.RegistrationParams([registration]))
+    except JsonRpcException:
+        return

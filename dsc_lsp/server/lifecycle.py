@@ -1,0 +1,46 @@
+"""The end of the server: when the client says so, when it hangs up, and when it dies."""
+
+import asyncio
+
+import psutil
+
+_POLL_SECONDS = 1.0
+
+
+class Ending:
+    """Whether and how the server shall end; event loop only."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self.exit_code = 1
+
+    def ask(self, exit_code: int) -> None:
+        """End the server; the first call decides the exit code."""
+        if not self._asked.is_set():
+            self.exit_code = exit_code
+            self._asked.set()
+
+    async def wait(self) -> None:
+        """Return when the server shall end."""
+        await self._asked.wait()
+
+
+async def watch_parent(process_id: int, ending: Ending) -> None:
+    """Ask for the end when the client's process is gone (LSP 3.18, ``InitializeParams``).
+
+    Some clients leave our stdin open in a child of theirs when they are killed, so the end of
+    input is not enough.
+    """
+    while is_alive(process_id):
+        await asyncio.sleep(_POLL_SECONDS)
+    ending.ask(1)
+
+
+def is_alive(process_id: int) -> bool:
+    """Whether a process exists and has not ended (one that nobody has reaped counts as ended)."""
+    try:
+        return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True

@@ -1,0 +1,100 @@
+"""The state of one session with one client."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeAlias
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import default_converter
+
+from dsc_lsp import __version__, settings
+from dsc_lsp.document import Document
+from dsc_lsp.engine.base import Engine
+from dsc_lsp.engine.worker import EngineWorker, Report, WorkerState, WorkerStatus
+from dsc_lsp.server.generations import Generations
+from dsc_lsp.server.lifecycle import Ending
+from dsc_lsp.server.progress import LoadingProgress
+from dsc_lsp.server.protocol import Protocol
+from dsc_lsp.settings import Parsed, Settings
+
+OpenEngine: TypeAlias = Callable[[Settings, Report], Engine]
+"""Loads the model that the settings name; called on the engine's thread."""
+
+_log = logging.getLogger(__name__)
+
+
+class Server(LanguageServer):
+    """The state of one session with one client; event loop only."""
+
+    def __init__(self, open_engine: OpenEngine, user_settings: Parsed, ending: Ending) -> None:
+        super().__init__(
+            "dsc-lsp",
+            __version__,
+            text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            protocol_cls=Protocol,
+            converter_factory=default_converter,
+        )
+        assert isinstance(self.protocol, Protocol), "pygls makes what protocol_cls says"
+        self.wire: Protocol = self.protocol
+        self.documents: dict[str, Document] = {}
+        self.base_settings = user_settings.settings
+        self.settings = user_settings.settings
+        self.ending = ending
+        self.problems = list(user_settings.problems)
+        self.worker = EngineWorker(
+            lambda report: open_engine(self.base_settings, report), self._status_from_worker
+        )
+        self.generations = Generations(self.worker)
+        self.loading = LoadingProgress(self)
+        self._loop = asyncio.get_running_loop()
+        self._told: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def encoding(self) -> types.PositionEncodingKind:
+        """The position encoding that was negotiated."""
+        return types.PositionEncodingKind(self.workspace.position_encoding)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine to its end, keeping it from being collected as garbage."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def tell_once(self, message: str, kind: types.MessageType) -> None:
+        """Show a message to the user, the first time only."""
+        if message in self._told:
+            return
+        self._told.add(message)
+        self.window_show_message(types.ShowMessageParams(kind, message))
+
+    def take_settings(self, raw: object) -> None:
+        """Use settings that a workspace may send, over those of the user."""
+        parsed = settings.merge(self.base_settings, raw, machine=False)
+        if parsed.settings != self.settings:
+            self.settings = parsed.settings
+            self.generations.forget_all()
+        self.tell_problems(parsed.problems)
+
+    def tell_problems(self, problems: Iterable[str]) -> None:
+        """Tell the user which settings were not taken."""
+        for problem in problems:
+            self.tell_once(problem, types.MessageType.Warning)
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Log what pygls caught; its messages to the user would hold code and tracebacks."""
+        _log.error("%s in %s", type(error).__name__, getattr(source, "__name__", source))
+
+    def _status_from_worker(self, status: WorkerStatus) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._status_changed, status)
+        except RuntimeError:  # the loop is closed: the server is ending
+            return
+
+    def _status_changed(self, status: WorkerStatus) -> None:
+        _log.info("model: %s (%s)", status.state.value, status.message)
+        self.loading.update(status)
+        if status.state is WorkerState.FAILED:
+            self.tell_once(status.message, types.MessageType.Error)

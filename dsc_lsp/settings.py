@@ -1,0 +1,214 @@
+"""Settings: one dataclass is the only source of names, defaults, limits and documentation.
+
+On the wire they are camelCase under the prefix ``dsc``. Parsing never fails: an odd value keeps
+what was there and yields a message for the user.
+"""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+SECTION = "dsc"
+
+
+class Scope(Enum):
+    """Who may set a setting."""
+
+    ANY = "user or workspace"
+    MACHINE = "user only"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    text: str
+    scope: Scope = Scope.ANY
+    least: int | None = None
+    most: int | None = None
+
+
+def _setting(default: Any, text: str, **limits: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"rule": _Rule(text, **limits)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user can choose."""
+
+    enabled: bool = _setting(True, "Whether suggestions are given at all.")
+    model: str = _setting(
+        "auto",
+        "The model: `auto` (the best one on this disk that fits the GPU, else the embedded"
+        " starter), `starter`, a hub id that is on this disk, or a directory with"
+        " `config.json`, `tokenizer.json` and `*.safetensors`.",
+        scope=Scope.MACHINE,
+    )
+    device: str = _setting(
+        "auto",
+        "Where the model runs: `auto`, `cpu`, `cuda`, `cuda:1`, `xpu` or `mps`.",
+        scope=Scope.MACHINE,
+    )
+    context_tokens: int = _setting(
+        2048,
+        "How many tokens of code the model may look at, its answer included.",
+        scope=Scope.MACHINE,
+        least=128,
+        most=16_384,
+    )
+    max_new_tokens: int = _setting(
+        64, "How many tokens a suggestion may have at most.", least=1, most=512
+    )
+    max_lines: int = _setting(
+        12, "How many lines a suggestion may have at most.", least=1, most=100
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Settings after a change, and what to tell the user about values that were not taken."""
+
+    settings: Settings
+    problems: tuple[str, ...]
+
+
+def merge(base: Settings, raw: object, *, machine: bool) -> Parsed:
+    """Return ``base`` changed by what a client or file sent; never fails.
+
+    ``raw`` may be the bare object, ``{"dsc": {...}}`` or ``None``. ``machine`` says whether the
+    source may set what only the user may decide; a workspace's may not.
+    """
+    if raw is None:
+        return Parsed(base, ())
+    section = raw.get(SECTION, raw) if isinstance(raw, Mapping) else raw
+    if section is None:
+        return Parsed(base, ())
+    if not isinstance(section, Mapping):
+        return Parsed(base, (f"The settings under `{SECTION}` must be an object.",))
+    changes: dict[str, Any] = {}
+    problems: list[str] = []
+    for key, value in _flatten(section).items():
+        field = _FIELDS.get(key)
+        if field is None:
+            problems.append(f"Unknown setting `{SECTION}.{key}`; known are {_known()}.")
+            continue
+        if value is None:
+            continue
+        problem = _problem(field, value)
+        if problem is None and not machine and _refused(field, value, base):
+            problem = (
+                f"`{SECTION}.{key}` cannot be set by a workspace. Set it in your user"
+                " settings as an initialization option, or in the configuration file."
+            )
+        if problem is None:
+            changes[field.name] = value
+        else:
+            problems.append(problem)
+    return Parsed(dataclasses.replace(base, **changes), tuple(problems))
+
+
+def config_file() -> Path:
+    """Return where the user's configuration file is looked for."""
+    return platformdirs.user_config_path("dsc-lsp") / "config.toml"
+
+
+def read_config_file(path: Path, base: Settings) -> Parsed:
+    """Return ``base`` changed by the user's TOML file; a missing file changes nothing."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Parsed(base, ())
+    except (OSError, ValueError) as error:
+        return Parsed(base, (f"The configuration file {path} was not read: {error}",))
+    return merge(base, raw, machine=True)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of all settings, as VS Code's ``contributes.configuration``."""
+    return {f"{SECTION}.{key}": _schema_of(field) for key, field in _FIELDS.items()}
+
+
+def documentation() -> str:
+    """Return ``docs/settings.md``."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated from `dsc_lsp/settings.py` by `pytest --update`; do not edit.",
+        "",
+        "Each is written `dsc.name`. They are merged in this order, the last one wins:",
+        "defaults, the configuration file (`dsc-lsp doctor` names it), initialization options,",
+        "`workspace/configuration`, `workspace/didChangeConfiguration`.",
+        "A value that is not understood keeps the old one, and the editor says so once.",
+        "",
+        "| setting | default | allowed | set by | what it does |",
+        "|---|---|---|---|---|",
+    ]
+    for key, field in _FIELDS.items():
+        rule = _rule(field)
+        default = f"`{json.dumps(field.default)}`"
+        lines.append(
+            f"| `dsc.{key}` | {default} | {_allowed(field)} | {rule.scope.value} | {rule.text} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+_FIELDS = {_camel(field.name): field for field in dataclasses.fields(Settings)}
+
+
+def _rule(field: "dataclasses.Field[Any]") -> _Rule:
+    return field.metadata["rule"]
+
+
+def _known() -> str:
+    return ", ".join(f"`{key}`" for key in _FIELDS)
+
+
+def _flatten(section: Mapping[Any, Any]) -> dict[str, Any]:
+    """Accept ``dsc.model`` beside ``model``: some clients send whole dotted names."""
+    return {str(key).removeprefix(f"{SECTION}."): value for key, value in section.items()}
+
+
+def _refused(field: "dataclasses.Field[Any]", value: object, base: Settings) -> bool:
+    # Clients that send everything they have (Helix) repeat what is set already: no refusal.
+    return _rule(field).scope is Scope.MACHINE and value != getattr(base, field.name)
+
+
+def _problem(field: "dataclasses.Field[Any]", value: object) -> str | None:
+    if type(value) is not type(field.default):
+        return f"`{SECTION}.{_camel(field.name)}` must be {_allowed(field)}."
+    rule = _rule(field)
+    if not isinstance(value, int) or rule.least is None or rule.most is None:
+        return None
+    if rule.least <= value <= rule.most:
+        return None
+    return f"`{SECTION}.{_camel(field.name)}` must be {_allowed(field)}, not {value}."
+
+
+def _allowed(field: "dataclasses.Field[Any]") -> str:
+    rule = _rule(field)
+    if rule.least is not None:
+        return f"a whole number from {rule.least} to {rule.most}"
+    return {"bool": "true or false", "str": "a text"}[type(field.default).__name__]
+
+
+def _schema_of(field: "dataclasses.Field[Any]") -> dict[str, Any]:
+    rule = _rule(field)
+    kind = {"bool": "boolean", "int": "integer", "str": "string"}[type(field.default).__name__]
+    limits = {"minimum": rule.least, "maximum": rule.most}
+    return {
+        "type": kind,
+        "default": field.default,
+        "markdownDescription": rule.text,
+        "scope": "machine" if rule.scope is Scope.MACHINE else "resource",
+        **{name: limit for name, limit in limits.items() if limit is not None},
+    }
