@@ -23,8 +23,12 @@ class Language:
     ``identifiers`` are LSP language identifiers, ``suffixes`` file name endings.
     ``opener`` matches the end of code that opens a block, without trailing blanks and comments.
     ``closer`` matches the start of a line that closes a block at the indentation of its opener
-    and belongs to it.
+    and belongs to it; if it opens a block again (``} else {``), that one belongs to it too.
     ``opaque`` are the node types whose text is not code: comments and strings.
+    ``unfinished`` matches what begins a comment or string and is no node of that kind: the
+    cursor is in it, if it can go on to the cursor. What a line break ends is sought in the
+    cursor's line only.
+    ``preamble`` is what a grammar needs before a piece from the middle of a file.
     """
 
     name: str
@@ -34,11 +38,16 @@ class Language:
     closer: str | None
     grammar: Grammar | None = None
     opaque: tuple[str, ...] = ()
+    unfinished: str | None = None
+    preamble: str = ""
 
 
-_BRACES = r"[{(\[]$"
+_BRACES = r"(?:[{(\[]|\b(?:case\b.*|default\s*):)$"
+_BRACES_AND_ARROWS = r"(?:[{(\[]|=>|\b(?:case\b.*|default\s*):)$"
 _CLOSERS = r"[})\]]"
-_C_STRINGS = ("comment", "string_literal", "raw_string_literal", "char_literal")
+# An apostrophe also marks lifetimes and thousands, so only one right before a bracket counts.
+_C_UNFINISHED = r"/\*|\"[^\n]*\Z|'[{(\[]\Z"
+_SCRIPT_UNFINISHED = r"/\*|`|[\"'][^\n]*\Z"
 _SCRIPT_OPAQUE = ("comment", "string", "template_string", "regex")
 
 PLAIN = Language("plain", (), (), r"[{(\[:]$", _CLOSERS)
@@ -52,33 +61,37 @@ LANGUAGES: tuple[Language, ...] = (
         _CLOSERS,
         Grammar("tree_sitter_python"),
         ("comment", "string"),
+        r"\"\"\"|'''|[\"'][^\n]*\Z",
     ),
     Language(
         "javascript",
         ("javascript", "javascriptreact"),
         (".js", ".mjs", ".cjs", ".jsx"),
-        r"(?:[{(\[]|=>)$",
+        _BRACES_AND_ARROWS,
         _CLOSERS,
         Grammar("tree_sitter_javascript"),
         _SCRIPT_OPAQUE,
+        _SCRIPT_UNFINISHED,
     ),
     Language(
         "typescript",
         ("typescript",),
         (".ts", ".mts", ".cts"),
-        r"(?:[{(\[]|=>)$",
+        _BRACES_AND_ARROWS,
         _CLOSERS,
         Grammar("tree_sitter_typescript", "language_typescript"),
         _SCRIPT_OPAQUE,
+        _SCRIPT_UNFINISHED,
     ),
     Language(
         "tsx",
         ("typescriptreact",),
         (".tsx",),
-        r"(?:[{(\[]|=>)$",
+        _BRACES_AND_ARROWS,
         _CLOSERS,
         Grammar("tree_sitter_typescript", "language_tsx"),
         _SCRIPT_OPAQUE,
+        _SCRIPT_UNFINISHED,
     ),
     Language(
         "java",
@@ -88,6 +101,7 @@ LANGUAGES: tuple[Language, ...] = (
         _CLOSERS,
         Grammar("tree_sitter_java"),
         ("line_comment", "block_comment", "string_literal", "character_literal"),
+        rf"\"\"\"|{_C_UNFINISHED}",
     ),
     Language(
         "go",
@@ -97,6 +111,7 @@ LANGUAGES: tuple[Language, ...] = (
         _CLOSERS,
         Grammar("tree_sitter_go"),
         ("comment", "interpreted_string_literal", "raw_string_literal", "rune_literal"),
+        rf"`|{_C_UNFINISHED}",
     ),
     Language(
         "rust",
@@ -106,22 +121,33 @@ LANGUAGES: tuple[Language, ...] = (
         _CLOSERS,
         Grammar("tree_sitter_rust"),
         ("line_comment", "block_comment", "string_literal", "raw_string_literal", "char_literal"),
+        _C_UNFINISHED,
     ),
-    Language("c", ("c",), (".c", ".h"), _BRACES, _CLOSERS, Grammar("tree_sitter_c"), _C_STRINGS),
+    Language(
+        "c",
+        ("c",),
+        (".c", ".h"),
+        _BRACES,
+        _CLOSERS,
+        Grammar("tree_sitter_c"),
+        ("comment", "string_literal", "char_literal"),
+        _C_UNFINISHED,
+    ),
     Language(
         "cpp",
         ("cpp", "cuda-cpp"),
         (".cc", ".cpp", ".cxx", ".hpp", ".hh", ".cu", ".cuh"),
-        _BRACES,
+        rf"(?:{_BRACES}|\b(?:public|protected|private)\s*:$)",
         _CLOSERS,
         Grammar("tree_sitter_cpp"),
-        _C_STRINGS,
+        ("comment", "string_literal", "raw_string_literal", "char_literal"),
+        rf"R\"\w*\(|{_C_UNFINISHED}",
     ),
     Language(
         "c-sharp",
         ("csharp",),
         (".cs",),
-        _BRACES,
+        _BRACES_AND_ARROWS,
         _CLOSERS,
         Grammar("tree_sitter_c_sharp"),
         (
@@ -132,34 +158,39 @@ LANGUAGES: tuple[Language, ...] = (
             "interpolated_string_expression",
             "character_literal",
         ),
+        rf"\"\"\"|@\$?\"|{_C_UNFINISHED}",
     ),
     Language(
         "php",
         ("php",),
         (".php",),
         r"[{(\[:]$",
-        _CLOSERS,
+        r"(?:end(?:if|for|foreach|while|switch)\b|else(?:if)?\b|[})\]])",
         Grammar("tree_sitter_php", "language_php"),
-        ("comment", "string", "encapsed_string", "heredoc", "nowdoc"),
+        ("comment", "string", "encapsed_string", "heredoc", "nowdoc", "text"),
+        r"/\*|<<<|[\"'][^\n]*\Z",
+        preamble="<?php\n",
     ),
     Language(
         "ruby",
         ("ruby",),
         (".rb", ".rake", ".gemspec"),
-        r"(?:^\s*(?:def|class|module|if|unless|while|until|for|case|begin|else|elsif|when|in|"
-        r"rescue|ensure)\b.*|\bdo(?:\s*\|[^|]*\|)?|[{(\[])$",
-        r"(?:end\b|[})\]])",
+        r"(?:(?:^\s*|=\s*|\bprivate\s+)(?:def|class|module|if|unless|while|until|for|case|begin|"
+        r"else|elsif|when|in|rescue|ensure)\b.*|\bdo(?:\s*\|[^|]*\|)?|[{(\[](?:\s*\|[^|]*\|)?)$",
+        r"(?:(?:end|else|elsif|when|in|rescue|ensure)\b|[})\]])",
         Grammar("tree_sitter_ruby"),
         ("comment", "string", "heredoc_body", "regex"),
+        r"^=begin\b|[\"'`][^\n]*\Z",
     ),
     Language(
         "bash",
         ("shellscript", "bash", "sh"),
         (".sh", ".bash"),
-        r"(?:\bthen|\bdo|\belse|\bin|[{(])$",
-        r"(?:fi\b|done\b|esac\b|[})])",
+        r"(?:\b(?:then|do|else|in)|[{(]|^\s*[^()]+\))$",
+        r"(?:(?:fi|done|esac|else|elif)\b|[})])",
         Grammar("tree_sitter_bash"),
         ("comment", "string", "raw_string", "heredoc_body"),
+        r"(?<!<)<<-?[\"'\\]?([A-Za-z_]\w*)\b(?![\s\S]*^\t*\1$)|[\"'][^\n]*\Z",
     ),
 )
 

@@ -13,47 +13,56 @@ from functools import cache
 from tree_sitter import Language as GrammarLanguage
 from tree_sitter import Node, Parser
 
-from dsc_lsp.document import Cursor, indentation
+from dsc_lsp.document import Cursor, Document, indentation, split_lines
 from dsc_lsp.languages import Grammar, Language, language_of
 
 _WINDOW_LINES = 200
 _WINDOW_BYTES = 100_000
-_OPENING_QUOTES = ("string_start", '"', "'", "`")
+_BLANKS_AND_STRINGS = " \t\0"
+_ALL_BUT_BREAKS = re.compile(rb"[^\r\n]")
+_AT_CURSOR = b"x"
+"""Stands at the cursor while parsing: what swallows it is text in which the cursor is."""
 
 _log = logging.getLogger(__name__)
 
 
 def opened_block(cursor: Cursor) -> str | None:
-    """Return the indentation of the line that opens the block to be filled at the cursor.
+    """Return the indentation of the statement that opens the block to be filled at the cursor.
 
-    That is the cursor's line, or the last line with code above a cursor on a blank line. ``None``
-    where no block begins, where it has a body already, or inside a comment or string.
+    It ends at the cursor, or is the last code above a cursor on a blank line. ``None`` where no
+    block begins, where it has a body already, or inside a comment or string.
     """
     if cursor.line_after.strip():
         return None
-    number = _line_with_code(cursor)
-    if number is None:
-        return None
     language = language_of(cursor.document.language, cursor.document.uri)
-    code = _code_of_line(cursor, number, language)
-    if not re.search(language.opener, code):
+    code = _code_before(cursor, language)
+    if code is None:
         return None
-    opener = indentation(code)
+    last = len(code) - 1
+    if not cursor.line_before.strip():
+        # A comment or docstring under the opener says what the block will do.
+        while last >= 0 and not code[last].strip(_BLANKS_AND_STRINGS):
+            last -= 1
+    if last < 0 or not re.search(language.opener, code[last]):
+        return None
+    first_line = cursor.position.line + 1 - len(code)
+    start = first_line + _start_of_statement(code, last)
+    opener = indentation(cursor.document.line(start))
     return None if _has_body(cursor, opener) else opener
+
+
+def has_errors(document: Document) -> bool | None:
+    """Whether the whole document has syntax errors; ``None`` without a grammar."""
+    grammar = language_of(document.language, document.uri).grammar
+    parser = _parser(grammar) if grammar else None
+    if parser is None:
+        return None
+    return parser.parse(document.text.encode("utf-8", "surrogatepass")).root_node.has_error
 
 
 def has_grammar(grammar: Grammar) -> bool:
     """Whether the grammar's package is installed and loads."""
     return _parser(grammar) is not None
-
-
-def _line_with_code(cursor: Cursor) -> int | None:
-    if cursor.line_before.strip():
-        return cursor.position.line
-    for number in range(cursor.position.line - 1, -1, -1):
-        if cursor.document.line(number).strip():
-            return number
-    return None
 
 
 def _has_body(cursor: Cursor, opener: str) -> bool:
@@ -66,45 +75,69 @@ def _has_body(cursor: Cursor, opener: str) -> bool:
     return False
 
 
-def _code_of_line(cursor: Cursor, number: int, language: Language) -> str:
-    """Return a line up to the cursor without comments and without what strings say.
+def _start_of_statement(code: list[str], last: int) -> int:
+    """Return the line where the brackets open that close in line ``last``, or ``last`` itself."""
+    depth = 0
+    for number in range(last, -1, -1):
+        for character in reversed(code[number]):
+            if character in ")]}":
+                depth += 1
+            elif character in "([{" and depth:
+                depth -= 1
+        if not depth:
+            return number
+    return last
 
-    A string becomes a pair of quotes, so that a colon in it opens nothing.
+
+def _code_before(cursor: Cursor, language: Language) -> list[str] | None:
+    """Return the lines up to the cursor, without trailing blanks; ``None`` inside other text.
+
+    Comments are blanked out, and what strings say, so that a colon in it opens nothing.
     """
-    document = cursor.document
-    line = document.line(number)
-    if number == cursor.position.line:
-        line = cursor.line_before
-    first = max(0, number - _WINDOW_LINES)
-    before = "".join(document.lines[first:number])[-_WINDOW_BYTES:]
-    source = (before + line).encode("utf-8", "surrogatepass")
-    start = len(source) - len(line.encode("utf-8", "surrogatepass"))
+    document, end = cursor.document, cursor.position.line
+    first = max(0, end - _WINDOW_LINES)
+    text = "".join(document.lines[first:end])[-_WINDOW_BYTES:] + cursor.line_before
     parser = _parser(language.grammar) if language.grammar else None
-    if parser is None:
-        return line.rstrip()
-    code = bytearray(source[start:])
-    for begin, end, comment in _opaque_spans(parser.parse(source).root_node, language, start):
-        inside = slice(max(begin - start, 0), end - start)
-        code[inside] = (b" " if comment else b"'") * len(code[inside])
-    return code.decode("utf-8", "replace").rstrip()
+    if parser is not None:
+        masked = _masked(text, language, parser, language.preamble if first else "")
+        if masked is None:
+            return None
+        text = masked
+    return [line.rstrip() for line in split_lines(text)]
 
 
-def _opaque_spans(root: Node, language: Language, start: int) -> list[tuple[int, int, bool]]:
-    """Return the comments and strings that reach past byte ``start``: begin, end, is a comment."""
-    spans: list[tuple[int, int, bool]] = []
+def _masked(text: str, language: Language, parser: Parser, preamble: str) -> str | None:
+    """Return ``text`` without comments and strings; ``None`` if one of them goes on at its end."""
+    before = preamble.encode()
+    source = before + text.encode("utf-8", "surrogatepass") + _AT_CURSOR
+    code = bytearray(source)
+    for start, end, fill in _opaque_spans(parser.parse(source).root_node, language):
+        code[start:end] = _ALL_BUT_BREAKS.sub(fill, code[start:end])
+    if not code.endswith(_AT_CURSOR):
+        return None
+    masked = code[len(before) : -len(_AT_CURSOR)].decode("utf-8", "replace")
+    if language.unfinished and re.search(language.unfinished, masked, re.MULTILINE):
+        return None
+    return masked
+
+
+def _opaque_spans(root: Node, language: Language) -> list[tuple[int, int, bytes]]:
+    """Return the comments and strings: first byte, byte after the last, what to fill them with."""
+    spans: list[tuple[int, int, bytes]] = []
     open_nodes = [root]
     while open_nodes:
         node = open_nodes.pop()
-        if node.end_byte <= start:
-            continue
-        if node.type in language.opaque:
-            spans.append((node.start_byte, node.end_byte, "comment" in node.type))
-        elif node.type in _OPENING_QUOTES and node.parent is not None and node.parent.is_error:
-            # A string that is still being written: all the rest of the line is in it.
-            spans.append((node.start_byte, root.end_byte, False))
-        else:
+        if node.type in language.opaque and not _lacks_its_end(node):
+            blank = "comment" in node.type or node.type == "text"
+            spans.append((node.start_byte, node.end_byte, b" " if blank else b"\0"))
+        elif node.child_count:
             open_nodes.extend(node.children)
     return spans
+
+
+def _lacks_its_end(node: Node) -> bool:
+    """Whether the parser has made up the end: what it took for a regular expression is none."""
+    return node.child_count > 0 and node.children[-1].is_missing
 
 
 @cache

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from dsc_lsp import __version__
@@ -52,7 +53,36 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what is installed, what fits, what to do")
     _add_model_options(doctor)
     doctor.set_defaults(run=_doctor)
+    _add_eval(commands.add_parser("eval", help="measure the quality of suggestions"))
     return parser
+
+
+def _add_eval(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="JSON lines (HumanEval-infilling, CrossCodeEval), a folder, an installed package",
+    )
+    parser.add_argument("--limit", type=_positive, help="a sample of so many holes")
+    parser.add_argument("--seed", type=int, default=0, help="cuts holes and takes samples")
+    parser.add_argument("--json", action="store_true", help="answer as JSON")
+    parser.add_argument(
+        "--run-tests", action="store_true", help="run what the model wrote with the task's tests"
+    )
+    parser.add_argument("--typing", action="store_true", help="type the gold text, accept, count")
+    parser.add_argument(
+        "--seen", type=Path, metavar="FILE", help="lines that the model was trained on"
+    )
+    parser.add_argument("--samples", type=int, default=0, help="show so many of the holes")
+    _add_model_options(parser)
+    parser.set_defaults(run=_eval)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
 
 
 def _add_serve_options(parser: argparse.ArgumentParser) -> None:
@@ -100,3 +130,20 @@ def _doctor(chosen: argparse.Namespace) -> int:
     from dsc_lsp.cli import doctor
 
     return doctor.run(model=chosen.model, device=chosen.device)
+
+
+def _eval(chosen: argparse.Namespace) -> int:
+    from dsc_lsp.cli import evaluate
+
+    return evaluate.run(
+        chosen.dataset,
+        model=chosen.model,
+        device=chosen.device,
+        limit=chosen.limit,
+        seed=chosen.seed,
+        as_json=chosen.json,
+        run_tests=chosen.run_tests,
+        typing=chosen.typing,
+        seen=chosen.seen,
+        samples=chosen.samples,
+    )

@@ -6,7 +6,7 @@ never knows which one answers.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.models import ModelFamily
@@ -115,4 +115,13 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back what the engine holds: memory, connections."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """An engine that can say how likely a given answer is: for measurements."""
+
+    def log_likelihood(self, prompt: Prompt, answer: tuple[int, ...]) -> float:
+        """Return the natural log likelihood of the answer's token ids after a prompt."""
         ...

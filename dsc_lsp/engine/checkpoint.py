@@ -4,6 +4,7 @@ Weights are safetensors only, code of a checkpoint is never run, and nothing is 
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +40,10 @@ def find_checkpoint(model: str, free_bytes: Callable[[], int | None]) -> Checkpo
         return _best_fit(free_bytes()) or inspect_checkpoint("starter", STARTER_CHECKPOINT)
     if model == "starter":
         return inspect_checkpoint("starter", STARTER_CHECKPOINT)
-    directory = Path(model).expanduser()
-    if directory.is_dir():
-        return inspect_checkpoint(directory.name, directory)
-    if directory.exists():
+    directory = Path(os.path.expanduser(model))  # noqa: PTH111 - Path's raises for unknown users
+    if os.path.isdir(directory):  # noqa: PTH112 - Path's raises for names too long
+        return inspect_checkpoint(directory.absolute().name, directory)
+    if os.path.exists(directory):  # noqa: PTH110 - the same
         raise EngineError(
             f"The model {model} is a file. Set `dsc.model` to the checkpoint's directory."
         )

@@ -37,6 +37,18 @@ def greedy(
         logits = _forward(model, cache, [token])
 
 
+def score(model: Any, ids: Sequence[int], answer: Sequence[int]) -> float:
+    """Return the natural log likelihood of ``answer`` after ``ids``."""
+    with torch.inference_mode():
+        logits = model(
+            input_ids=torch.tensor([[*ids, *answer]], device=model.device),
+            use_cache=False,
+            logits_to_keep=len(answer) + 1,
+        ).logits[0, :-1]
+        chosen = torch.tensor([list(answer)], device=model.device).T
+        return float(torch.log_softmax(logits.float(), dim=-1).gather(1, chosen).sum())
+
+
 def _prefill(model: Any, cache: KVCache, ids: Sequence[int], cancel: CancelToken) -> torch.Tensor:
     logits = None
     for start in range(len(cache.ids), len(ids), PREFILL_CHUNK):

@@ -16,7 +16,7 @@ from dsc_lsp.engine.base import (
     Token,
 )
 from dsc_lsp.engine.checkpoint import Checkpoint, find_checkpoint
-from dsc_lsp.engine.decode import greedy
+from dsc_lsp.engine.decode import greedy, score
 from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
@@ -62,6 +62,10 @@ class LocalEngine:
         self._cache.crop(reused)
         new_tokens = min(request.max_new_tokens, room)
         return Generation(len(ids), reused, self._tokens(ids, new_tokens, cancel))
+
+    def log_likelihood(self, prompt: Prompt, answer: tuple[int, ...]) -> float:
+        """Return the natural log likelihood of the answer's token ids after a prompt."""
+        return score(self._model, prompt.ids, answer)
 
     def forget(self) -> None:
         """Drop the keys and values of the last prompt."""

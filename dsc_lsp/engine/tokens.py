@@ -6,6 +6,7 @@ ordinary added tokens in DeepSeek-Coder's file, so no flag keeps a user's text f
 """
 
 import codecs
+import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -52,7 +53,9 @@ class CheckpointTokenizer:
     def _encode_line(self, line: str) -> tuple[int, ...]:
         ids = self._lines.get(line)
         if ids is None:
-            ids = tuple(self._encoder.encode(line, add_special_tokens=False).ids)
+            # Half a surrogate pair, which JSON can carry, has no UTF-8 and would be refused.
+            sound = line.encode("utf-8", "replace").decode()
+            ids = tuple(self._encoder.encode(sound, add_special_tokens=False).ids)
             if len(line) <= _LONGEST_CACHED_LINE:
                 self._lines[line] = ids
         return ids
@@ -94,9 +97,11 @@ def load_tokenizer(path: Path, family: ModelFamily) -> CheckpointTokenizer:
 def text_decoder() -> Callable[[bytes], str]:
     """Return a function from the next bytes to the next whole characters.
 
-    Bytes of an unfinished character are held back; bytes that are no UTF-8 are left out.
+    Bytes of an unfinished character are held back; bytes that are no UTF-8 are left out. All
+    line breaks become ``\n``, so that what follows need not know the others.
     """
-    return codecs.getincrementaldecoder("utf-8")("ignore").decode
+    decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+    return io.IncrementalNewlineDecoder(decoder, translate=True).decode
 
 
 def _without_control_tokens(description: Mapping[str, Any]) -> FastTokenizer:
@@ -105,7 +110,8 @@ def _without_control_tokens(description: Mapping[str, Any]) -> FastTokenizer:
     DeepSeek's other added tokens (ö, ÷ and the like) are text and stay.
     """
     kept = [entry for entry in description["added_tokens"] if entry["content"][:1] != "<"]
-    stripped = {**description, "added_tokens": kept, "post_processor": None}
+    bare = dict.fromkeys(("post_processor", "truncation", "padding"))
+    stripped = {**description, "added_tokens": kept, **bare}
     return FastTokenizer.from_str(json.dumps(stripped))
 
 

@@ -85,13 +85,13 @@ class EngineWorker:
         it is the reason of the failure. Safe from any thread.
         """
         future: Future[T] = Future()
-        refusal = self._refusal()
+        with self._changed:
+            refusal = self._refusal()
+            if refusal is None:
+                self._waiting.append(_Job(work, cancel, future))
+                self._changed.notify()
         if refusal is not None:
             future.set_exception(refusal)
-            return future
-        with self._changed:
-            self._waiting.append(_Job(work, cancel, future))
-            self._changed.notify()
         return future
 
     async def run(

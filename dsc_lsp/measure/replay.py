@@ -1,0 +1,68 @@
+"""A user who types the gold text and accepts what is right: what suggestions save and cost."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.completion import complete
+from dsc_lsp.document import Cursor, Position
+from dsc_lsp.engine.base import Engine
+from dsc_lsp.measure.holes import Hole
+from dsc_lsp.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Counts over all holes: characters to be written, keys pressed, suggestions by fate."""
+
+    characters: int = 0
+    keystrokes: int = 0
+    accepted: int = 0
+    wrong: int = 0
+
+    @property
+    def saved(self) -> float:
+        """The share of keystrokes saved, in percent; an acceptance costs one."""
+        return 100 * (1 - self.keystrokes / self.characters) if self.characters else 0.0
+
+
+def replay(holes: Iterable[Hole], settings: Settings, engine: Engine) -> Replay:
+    """Type each hole's gold text key by key, asking for a suggestion before every key.
+
+    A suggestion that the gold text goes on with is accepted; any other counts as wrong.
+    """
+    total = Replay()
+    for hole in holes:
+        one = _type(hole, settings, engine)
+        total = Replay(
+            total.characters + one.characters,
+            total.keystrokes + one.keystrokes,
+            total.accepted + one.accepted,
+            total.wrong + one.wrong,
+        )
+    return total
+
+
+def _type(hole: Hole, settings: Settings, engine: Engine) -> Replay:
+    written = keystrokes = accepted = wrong = 0
+    while written < len(hole.gold):
+        cursor = _after(hole, written)
+        text = complete(cursor, settings, engine, CancelToken()).text
+        keystrokes += 1
+        if text and hole.gold.startswith(text, written):
+            accepted += 1
+            written += len(text)
+            continue
+        wrong += bool(text)
+        written += 1
+    return Replay(len(hole.gold), keystrokes, accepted, wrong)
+
+
+def _after(hole: Hole, written: int) -> Cursor:
+    """Return the cursor in the document in which so much of the gold text is written."""
+    document, position = hole.cursor.document, hole.cursor.position
+    text = hole.gold[:written]
+    lines = text.split("\n")
+    column = len(lines[-1]) + (position.column if len(lines) == 1 else 0)
+    filled = document.replace(position, position, text, document.version)
+    return Cursor(filled, Position(position.line + len(lines) - 1, column))

@@ -1,0 +1,25 @@
+"""Options and settings of all tests; how cases are written stands in ``tests/documents.py``."""
+
+import hypothesis
+import pytest
+
+# Every run tries the same examples: a failure is a failure of the change, and stays one.
+hypothesis.settings.register_profile(
+    "dsc-lsp", derandomize=True, deadline=None, database=None, max_examples=100
+)
+hypothesis.settings.load_profile("dsc-lsp")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--update``."""
+    parser.addoption(
+        "--update",
+        action="store_true",
+        help="write what came out into the expect blocks of tests/cases and into docs/settings.md",
+    )
+
+
+@pytest.fixture
+def update(request: pytest.FixtureRequest) -> bool:
+    """Whether what comes out shall be written down instead of compared."""
+    return bool(request.config.getoption("--update"))

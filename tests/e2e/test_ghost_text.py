@@ -1,0 +1,158 @@
+"""Typed text in, the model's ghost text out, over real stdio with the embedded model."""
+
+import asyncio
+
+import pytest
+from lsprotocol import types
+from pygls.exceptions import JsonRpcRequestCancelled
+
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.completion import complete
+from dsc_lsp.document import Cursor, Document, Position
+from dsc_lsp.engine import open_engine
+from dsc_lsp.settings import Settings
+from tests.e2e.sessions import Session, inline_params, session
+
+Encoding = types.PositionEncodingKind
+
+URI = "file:///project/names.py"
+# The cursor's line has characters of one, two, three and four bytes before the cursor.
+TEXT = """\
+def first(names):
+    for name in names:
+        print("é☃😀", name)
+
+
+def second(names):
+    for name in names:
+        print("é☃😀", na)
+"""
+LINE, BEFORE = 7, '        print("é☃😀", na'
+UNITS = {
+    Encoding.Utf8: len(BEFORE.encode()),
+    Encoding.Utf16: len(BEFORE.encode("utf-16-le")) // 2,
+    Encoding.Utf32: len(BEFORE),
+}
+
+
+def expected(text: str, line: int, column: int) -> str:
+    """Return what the pipeline says when it is called directly, without any server."""
+    engine = open_engine(Settings(), lambda _message, _percent: None)
+    cursor = Cursor(Document.of(text, uri=URI, language="python"), Position(line, column))
+    return complete(cursor, Settings(), engine, CancelToken()).text
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+async def test_typed_text_gets_the_models_ghost_text_in_every_encoding(encoding: Encoding):
+    async with session(encodings=(encoding,)) as editor:
+        assert editor.capabilities.position_encoding == encoding
+        assert editor.capabilities.inline_completion_provider
+        await editor.loaded()
+        editor.open(URI, TEXT.replace("na)", "n)"))
+        editor.insert(URI, 2, LINE, UNITS[encoding] - 1, "a")
+
+        [item] = await editor.ghost_text(URI, LINE, UNITS[encoding])
+
+        assert item.insert_text == expected(TEXT, LINE, len(BEFORE))
+        assert item.filter_text == item.insert_text
+        assert item.range.start == types.Position(LINE, UNITS[encoding])
+        assert item.range.end.line == LINE
+
+        answer = await editor.popup(URI, LINE, UNITS[encoding])
+
+        [entry] = answer.items
+        assert answer.is_incomplete
+        assert entry.text_edit.new_text == "na" + item.insert_text
+        assert entry.text_edit.range == types.Range(
+            types.Position(LINE, UNITS[encoding] - 2), types.Position(LINE, UNITS[encoding])
+        )
+
+
+async def test_both_kinds_at_one_key_share_one_generation_and_are_both_answered():
+    async with session() as editor:
+        await editor.loaded()
+        editor.open(URI, TEXT)
+        character = UNITS[Encoding.Utf16]
+        [item], popup = await asyncio.gather(
+            editor.ghost_text(URI, LINE, character), editor.popup(URI, LINE, character)
+        )
+        [entry] = popup.items
+        assert entry.text_edit.new_text == "na" + item.insert_text
+
+
+async def test_a_crlf_document_gets_crlf_suggestions():
+    text = (
+        "class Box:\r\n    def __init__(self, value):\r\n        self.value = value\r\n"
+        "\r\n    def get(self):\r\n        return self.value\r\n\r\n"
+        "    def set(self, value):\r\n        \r\n"
+    )
+    async with session() as editor:
+        await editor.loaded()
+        editor.open(URI, text)
+        items = await editor.ghost_text(URI, 8, 8)
+        assert items, "the model says something in an empty body"
+        inserted = items[0].insert_text
+        assert "\n" not in inserted.replace("\r\n", "")
+        assert inserted == expected(text, 8, 8)
+
+
+async def test_a_cancelled_request_is_answered_with_request_cancelled():
+    async with session() as editor:
+        await editor.loaded()
+        editor.open(URI, TEXT)
+        params = inline_params(URI, LINE, UNITS[Encoding.Utf16])
+        request = editor.client.protocol.send_request(
+            types.TEXT_DOCUMENT_INLINE_COMPLETION, params, msg_id="to be cancelled"
+        )
+        editor.client.cancel_request(types.CancelParams("to be cancelled"))
+        with pytest.raises(JsonRpcRequestCancelled):
+            await asyncio.wait_for(asyncio.wrap_future(request), 10)
+
+
+async def test_a_newer_request_supersedes_the_older_and_gets_the_answer():
+    async with session() as editor:
+        await editor.loaded()
+        editor.open(URI, TEXT)
+        character = UNITS[Encoding.Utf16]
+        older = asyncio.ensure_future(editor.ghost_text(URI, LINE, character))
+        newer = asyncio.ensure_future(editor.ghost_text(URI, LINE, character - 1))
+        with pytest.raises(JsonRpcRequestCancelled):
+            await older
+        assert isinstance(await newer, list)
+
+
+async def test_requests_while_the_model_loads_get_an_empty_list_at_once():
+    async with session() as editor:
+        editor.open(URI, TEXT)
+        assert await editor.ghost_text(URI, LINE, 0) == []
+        assert (await editor.popup(URI, LINE, 0)).items == []
+        assert not any(isinstance(one, types.WorkDoneProgressEnd) for one in editor.progress())
+        assert await editor.loaded() == "starter"
+        kinds = [type(one) for one in editor.progress()]
+        assert kinds[0] is types.WorkDoneProgressBegin
+        assert types.WorkDoneProgressReport in kinds
+        assert kinds[-1] is types.WorkDoneProgressEnd
+
+
+async def test_a_document_nobody_opened_and_one_without_text_are_answered(
+    editor: Session,
+):
+    assert await editor.ghost_text("file:///nobody/opened.py", 3, 4) == []
+    editor.open("file:///empty.py", "")
+    assert isinstance(await editor.ghost_text("file:///empty.py", 0, 0), list)
+    assert isinstance(await editor.ghost_text("file:///empty.py", 99, 99), list)
+
+
+async def test_a_file_of_emoji_and_a_huge_line_are_answered(editor: Session):
+    editor.open("file:///emoji.py", "😀" * 5_000 + "\n" + "👩‍👩‍👧" * 2_000)
+    assert isinstance(await editor.ghost_text("file:///emoji.py", 0, 9_999), list)
+    assert isinstance(await editor.ghost_text("file:///emoji.py", 1, 5_001), list)
+    editor.open("file:///huge.py", "x = [" + "1234, " * 800_000)
+    assert isinstance(await editor.ghost_text("file:///huge.py", 0, 2_000_000), list)
+
+
+@pytest.fixture
+async def editor():
+    async with session() as started:
+        await started.loaded()
+        yield started

@@ -1,0 +1,113 @@
+"""What the model writes becomes a suggestion. Cases: ``cases/postprocess``.
+
+The whole pipeline runs with a scripted engine that says the ``raw`` block in tokens of a few
+bytes. Options of ``raw``: ``capped`` (the model would go on, but the cap on tokens has stopped
+it) and ``lines=N`` (the setting ``maxLines``).
+"""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsc_lsp import postprocess
+from dsc_lsp.cancel import Cancelled, CancelToken
+from dsc_lsp.completion import Completion, complete
+from dsc_lsp.document import Cursor
+from dsc_lsp.settings import Settings
+from tests import documents
+from tests.documents import Case, cursor_in
+from tests.scripted import ScriptedEngine, byte_tokens
+
+
+@pytest.mark.parametrize("case", documents.cases("postprocess"))
+def test_suggestion(case: Case, *, update: bool) -> None:
+    raw = case.block("raw")
+    tokens = len(byte_tokens(raw.text)) + (0 if "capped" in raw.options else 1)
+    lines = int(raw.options.get("lines", Settings().max_lines))
+    suggestion = suggest(case.cursor(), raw.text, max_new_tokens=tokens, max_lines=lines)
+    case.check(suggestion.text, update=update)
+
+
+def suggest(
+    cursor: Cursor, raw: str, *, max_new_tokens: int = 512, max_lines: int = 12
+) -> Completion:
+    settings = Settings(max_new_tokens=max_new_tokens, max_lines=max_lines)
+    return complete(cursor, settings, ScriptedEngine(raw), CancelToken())
+
+
+def test_decoding_stops_as_soon_as_the_block_is_seen_to_end() -> None:
+    engine = ScriptedEngine("\n    return 1\n\ndef g():\n    return 2\n")
+    complete(cursor_in("def f():‸", language="python"), Settings(), engine, CancelToken())
+    assert b"".join(engine.said).decode().startswith("\n    return 1\n\ndef ")
+    assert len(b"".join(engine.said)) < len("\n    return 1\n\ndef g():\n")
+
+
+def test_decoding_stops_at_the_end_of_a_single_line() -> None:
+    engine = ScriptedEngine("1\ny = 2\nz = 3\n")
+    complete(cursor_in("x = ‸", language="python"), Settings(), engine, CancelToken())
+    assert b"".join(engine.said) == b"1\ny"
+
+
+def test_what_a_suggestion_costs_is_counted() -> None:
+    result = suggest(cursor_in("x = ‸", language="python"), "12345678")
+    assert result.new_tokens == 4
+    assert result.prompt_tokens == 1 + len("x = ")
+    assert result.confidence == pytest.approx(math.exp(-0.5))
+    assert 0 <= result.prompt_ms <= result.first_token_ms <= result.total_ms
+
+
+def test_a_model_that_says_nothing_has_no_confidence() -> None:
+    result = suggest(cursor_in("x = ‸", language="python"), "")
+    assert (result.text, result.confidence, result.new_tokens) == ("", 0.0, 0)
+
+
+def test_a_cancel_is_noticed_at_the_next_token() -> None:
+    cancel = CancelToken()
+    engine = ScriptedEngine(
+        "a b c d e f", before_token=lambda number: cancel.cancel() if number == 2 else None
+    )
+    with pytest.raises(Cancelled):
+        complete(cursor_in("x = ‸", language="python"), Settings(), engine, cancel)
+    assert len(engine.said) == 2
+
+
+def test_a_context_too_small_for_the_answer_counts_as_a_cap() -> None:
+    settings = Settings(max_new_tokens=512)
+    engine = ScriptedEngine("\n    a = 1\n    b = 1234567890", context_tokens=16)
+    result = complete(cursor_in("if x:‸", language="python"), settings, engine, CancelToken())
+    assert engine.requests[0].max_new_tokens == 8
+    assert result.text == "\n    a = 1"
+
+
+_CODE = st.text(st.sampled_from("ab_ ()[]{}\"':;,=\t\n\r\\éß日🙂\u2028\x0c\x85"), max_size=40)
+_LINES = st.lists(st.sampled_from(["if a:", "  b", "}", "    c()", "", "\t{", "end"]), max_size=6)
+
+
+@given(
+    before=_CODE,
+    after=_CODE | st.sampled_from(["", ")", '"', "\n}", "\r\n}\r\n"]),
+    raw=_CODE | _LINES.map("\n".join) | _LINES.map("\r\n".join),
+    language=st.sampled_from(["python", "c", "ruby", "shellscript", "plaintext"]),
+    cap=st.integers(1, 40),
+)
+def test_a_suggestion_is_clean_text_of_the_model(
+    before: str, after: str, raw: str, language: str, cap: int
+) -> None:
+    cursor = cursor_in(f"{before}{documents.CARET}{after}", language=language)
+    newline = cursor.document.newline
+    text = suggest(cursor, raw, max_new_tokens=cap).text
+    plain = text.replace(newline, "\n")
+    assert "\r" not in plain
+    assert newline == "\n" or "\n" not in text.replace(newline, "")
+    assert all(line == line.rstrip() for line in plain.split("\n"))
+    assert len(plain) <= len(raw.replace("\r\n", "\n"))
+
+
+@given(text=_LINES.map("\n".join), cut=st.integers(0, 60))
+def test_the_end_once_seen_stays_where_it_is(text: str, cut: int) -> None:
+    cursor = cursor_in("  if a {‸", language="c")
+    extent = postprocess.extent_at(cursor, "  ", 4)
+    end = postprocess.end_of(text[:cut], extent)
+    assert end is None or end == postprocess.end_of(text, extent)

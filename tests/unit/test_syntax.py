@@ -1,0 +1,68 @@
+"""Does a block open at the cursor, and how deep is what opens it? Cases: ``cases/syntax``."""
+
+import pytest
+
+from dsc_lsp import languages, syntax
+from dsc_lsp.languages import LANGUAGES, Language
+from tests import documents
+from tests.documents import Case, cursor_in
+
+
+@pytest.mark.parametrize("case", documents.cases("syntax"))
+def test_opened_block(case: Case, *, update: bool) -> None:
+    block = syntax.opened_block(case.cursor())
+    actual = "no block" if block is None else f'block under "{block}"'
+    case.check(actual, update=update)
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
+def test_every_row_names_its_grammar_and_its_nodes(language: Language) -> None:
+    from tree_sitter import Language as GrammarLanguage
+
+    assert language.grammar is not None
+    assert syntax.has_grammar(language.grammar)
+    parser = syntax._parser(language.grammar)
+    assert parser is not None
+    grammar = parser.language
+    assert isinstance(grammar, GrammarLanguage)
+    unknown = [name for name in language.opaque if grammar.id_for_node_kind(name, True) is None]
+    assert not unknown, f"{language.name} has no such nodes: {unknown}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
+def test_a_language_is_found_by_identifier_and_by_file_name(language: Language) -> None:
+    for identifier in language.identifiers:
+        assert languages.language_of(identifier) is language
+    for suffix in language.suffixes:
+        assert languages.language_of("", f"file:///a/B{suffix.upper()}") is language
+
+
+def test_rows_do_not_share_identifiers_or_suffixes() -> None:
+    identifiers = [name for row in LANGUAGES for name in row.identifiers]
+    suffixes = [suffix for row in LANGUAGES for suffix in row.suffixes]
+    assert len(set(identifiers)) == len(identifiers)
+    assert len(set(suffixes)) == len(suffixes)
+
+
+def test_a_language_without_a_grammar_package_is_served_by_its_patterns() -> None:
+    absent = languages.Grammar("tree_sitter_of_no_language")
+    assert not syntax.has_grammar(absent)
+
+
+def test_a_file_of_many_lines_is_parsed_around_the_cursor_only() -> None:
+    above = "x = 1\n" * 5_000
+    cursor = cursor_in(f"{above}def f():‸\n{above}", language="python")
+    assert syntax.opened_block(cursor) == ""
+
+
+def test_php_in_the_middle_of_a_long_file_is_code() -> None:
+    above = "<?php\n" + "$x = 1;\n" * 500
+    opens = cursor_in(above + "function f() { // so\n‸", language="php")
+    comment = cursor_in(above + "// function f() {‸", language="php")
+    assert syntax.opened_block(opens) == ""
+    assert syntax.opened_block(comment) is None
+
+
+def test_half_a_surrogate_pair_does_no_harm() -> None:
+    cursor = cursor_in('x = "\ud83d"\nif x:‸', language="python")
+    assert syntax.opened_block(cursor) == ""
