@@ -49,7 +49,8 @@ def complete(
     extent = postprocess.extent_at(cursor, block, settings.max_lines)
     words = prompt_at(cursor, settings, engine)
     prompt_ms = _since(start)
-    generation = engine.generate(GenerationRequest(words, settings.max_new_tokens), cancel)
+    most = _most_new_tokens(settings, engine)
+    generation = engine.generate(GenerationRequest(words, most), cancel)
     decode = text_decoder()
     text, logprobs, first_token_ms, cut = "", list[float](), 0.0, False
     for token in generation.tokens:
@@ -61,7 +62,7 @@ def complete(
         cut = postprocess.end_of(text, extent) is not None
         if cut:
             break
-    finished = not cut and len(logprobs) < settings.max_new_tokens
+    finished = not cut and len(logprobs) < most
     return Completion(
         text=postprocess.clean(text, extent, cursor, finished=finished),
         confidence=math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0,
@@ -76,9 +77,17 @@ def complete(
 
 def prompt_at(cursor: Cursor, settings: Settings, engine: Engine) -> Prompt:
     """Return what the engine is told at a cursor."""
-    context = min(settings.context_tokens, engine.context_tokens)
-    budget = context - min(settings.max_new_tokens, context // 2)
+    budget = _context_tokens(settings, engine) - _most_new_tokens(settings, engine)
     return prompt.build_prompt(cursor, engine.family, engine.tokenizer, budget)
+
+
+def _context_tokens(settings: Settings, engine: Engine) -> int:
+    return min(settings.context_tokens, engine.context_tokens)
+
+
+def _most_new_tokens(settings: Settings, engine: Engine) -> int:
+    """Return how long the answer may be: no longer than what is left to say it to."""
+    return min(settings.max_new_tokens, _context_tokens(settings, engine) // 2)
 
 
 def _since(start: float) -> float:

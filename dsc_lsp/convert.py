@@ -5,8 +5,11 @@ columns are code points. Positions outside the document are clamped as LSP 3.18 
 and one inside a character is taken for its start.
 """
 
+import re
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from functools import lru_cache
 
 from lsprotocol import types
 
@@ -16,11 +19,15 @@ Encoding = types.PositionEncodingKind
 
 _SUGGESTION_SORTS_LAST = "\uffff"
 _LABEL_CHARACTERS = 60
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+_LOOK_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def document_of(item: types.TextDocumentItem) -> Document:
     """Return the document that a ``didOpen`` brings."""
-    return Document.of(item.text, uri=item.uri, language=item.language_id, version=item.version)
+    text = _without_lone_surrogates(item.text)
+    return Document.of(text, uri=item.uri, language=item.language_id, version=item.version)
 
 
 def changed(
@@ -31,13 +38,14 @@ def changed(
 ) -> Document:
     """Return the document after the changes of a ``didChange``, applied one after another."""
     for change in changes:
+        text = _without_lone_surrogates(change.text)
         if isinstance(change, types.TextDocumentContentChangePartial):
             start = position_of(document, change.range.start, encoding)
             end = position_of(document, change.range.end, encoding)
-            document = document.replace(start, end, change.text, version)
+            document = document.replace(start, end, text, version)
         else:
             document = Document.of(
-                change.text, uri=document.uri, language=document.language, version=version
+                text, uri=document.uri, language=document.language, version=version
             )
     return document
 
@@ -49,16 +57,27 @@ def cursor_at(document: Document, position: types.Position, encoding: Encoding) 
 
 def position_of(document: Document, position: types.Position, encoding: Encoding) -> Position:
     """Return the place that a position of the protocol means, clamped to the document."""
-    if not 0 <= position.line < len(document.lines):
+    if not 0 <= position.line < len(document.rows):
         return document.clamp(Position(position.line, 0))
-    line = document.line(position.line)
-    return Position(position.line, _column(line, max(0, position.character), encoding))
+    column = _column(document.parts(position.line), max(0, position.character), encoding)
+    return document.clamp(Position(position.line, column))
 
 
 def lsp_position(document: Document, position: Position, encoding: Encoding) -> types.Position:
     """Return the position of the protocol for a place in the document."""
     before = document.line(position.line)[: position.column]
     return types.Position(position.line, _units(before, encoding))
+
+
+def visible(text: str) -> str:
+    """Return a suggestion without what its reader would not see, so that it is what it seems.
+
+    Dropped are control characters but tab and line breaks, format characters (bidirectional
+    overrides, zero-width characters, tags), line separators that only some editors know,
+    variation selectors, blanks that pass for letters, surrogates and unassigned code points:
+    ways to hide code (https://trojansource.codes) or what a prompt injection carries away.
+    """
+    return "".join(filter(_is_visible, text))
 
 
 def inline_item(cursor: Cursor, text: str, encoding: Encoding) -> types.InlineCompletionItem:
@@ -99,6 +118,14 @@ def completion_item(cursor: Cursor, text: str, encoding: Encoding) -> types.Comp
     )
 
 
+def _is_visible(letter: str) -> bool:
+    if letter in "\t\r\n" or " " <= letter <= "~":
+        return True
+    if letter in _LOOK_BLANK or "\ufe00" <= letter <= "\ufe0f" or letter >= "\U000e0000":
+        return False
+    return unicodedata.category(letter) not in _HIDDEN_CATEGORIES
+
+
 def _range(cursor: Cursor, start: Position, end: Position, encoding: Encoding) -> types.Range:
     return types.Range(
         lsp_position(cursor.document, start, encoding),
@@ -114,15 +141,32 @@ def _word_before(cursor: Cursor) -> str:
     return before[start:]
 
 
-def _column(line: str, units: int, encoding: Encoding) -> int:
-    if encoding is Encoding.Utf32 or line.isascii():
-        return min(units, len(line))
-    reached = 0
-    for column, width in enumerate(accumulate(_width(letter, encoding) for letter in line)):
-        if width > units:
-            return column
-        reached = column + 1
-    return reached
+def _column(parts: Sequence[str], units: int, encoding: Encoding) -> int:
+    """Return how many code points whole fit into ``units``, in a line given by its parts."""
+    if encoding is Encoding.Utf32:
+        return units
+    column = 0
+    for part in parts[:-1]:
+        width = _units_of_part(part, encoding)
+        if units < width:
+            return column + _column_in(part, units, encoding)
+        units -= width
+        column += len(part)
+    return column + _column_in(parts[-1], units, encoding)
+
+
+def _column_in(text: str, units: int, encoding: Encoding) -> int:
+    text = text[:units]
+    if text.isascii():
+        return len(text)
+    columns = range(len(text) + 1)
+    return bisect_right(columns, units, key=lambda column: _units(text[:column], encoding)) - 1
+
+
+@lru_cache(maxsize=1024)
+def _units_of_part(part: str, encoding: Encoding) -> int:
+    """Remember the width of parts of long lines: nearly all stay as they are from key to key."""
+    return _units(part, encoding)
 
 
 def _units(text: str, encoding: Encoding) -> int:
@@ -133,8 +177,11 @@ def _units(text: str, encoding: Encoding) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _width(letter: str, encoding: Encoding) -> int:
-    if encoding is Encoding.Utf8:
-        code = ord(letter)
-        return 1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4
-    return 2 if ord(letter) > 0xFFFF else 1
+def _without_lone_surrogates(text: str) -> str:
+    """Return text that can be encoded; the replacement is as wide as what it stands for.
+
+    JavaScript's strings may hold half a character, and JSON carries it through.
+    """
+    if text.isascii() or not _LONE_SURROGATE.search(text):
+        return text
+    return _LONE_SURROGATE.sub("\ufffd", text)

@@ -45,6 +45,8 @@ class Language:
 _BRACES = r"(?:[{(\[]|\b(?:case\b.*|default\s*):)$"
 _BRACES_AND_ARROWS = r"(?:[{(\[]|=>|\b(?:case\b.*|default\s*):)$"
 _CLOSERS = r"[})\]]"
+_ELEMENT = r"<[\w.]+(?:\s[^<>&|]*)?(?<!/)>$"
+_ELEMENT_CLOSERS = r"(?:[})\]]|</)"
 # An apostrophe also marks lifetimes and thousands, so only one right before a bracket counts.
 _C_UNFINISHED = r"/\*|\"[^\n]*\Z|'[{(\[]\Z"
 _SCRIPT_UNFINISHED = r"/\*|`|[\"'][^\n]*\Z"
@@ -67,8 +69,8 @@ LANGUAGES: tuple[Language, ...] = (
         "javascript",
         ("javascript", "javascriptreact"),
         (".js", ".mjs", ".cjs", ".jsx"),
-        _BRACES_AND_ARROWS,
-        _CLOSERS,
+        rf"(?:{_BRACES_AND_ARROWS}|{_ELEMENT})",
+        _ELEMENT_CLOSERS,
         Grammar("tree_sitter_javascript"),
         _SCRIPT_OPAQUE,
         _SCRIPT_UNFINISHED,
@@ -87,8 +89,8 @@ LANGUAGES: tuple[Language, ...] = (
         "tsx",
         ("typescriptreact",),
         (".tsx",),
-        _BRACES_AND_ARROWS,
-        _CLOSERS,
+        rf"(?:{_BRACES_AND_ARROWS}|{_ELEMENT})",
+        _ELEMENT_CLOSERS,
         Grammar("tree_sitter_typescript", "language_tsx"),
         _SCRIPT_OPAQUE,
         _SCRIPT_UNFINISHED,

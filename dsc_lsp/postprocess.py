@@ -11,6 +11,7 @@ from dsc_lsp.languages import language_of
 
 _TAB_COLUMNS = 8
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
+_QUOTES = frozenset("\"'`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +19,12 @@ class Extent:
     """How far a suggestion may go: to the end of its line, or of its block.
 
     ``block`` is the indentation of the line that opens the block, ``None`` for a single line.
-    ``closer`` matches the start of a line that closes the block and belongs to it.
+    ``closer`` matches the start of a line that closes the block and belongs to it, ``opener``
+    the end of one that opens a block.
     """
 
     block: str | None
+    opener: str
     closer: str | None
     max_lines: int
 
@@ -29,7 +32,7 @@ class Extent:
 def extent_at(cursor: Cursor, block: str | None, max_lines: int) -> Extent:
     """Return the extent of the suggestion at a cursor before which ``block`` was opened."""
     language = language_of(cursor.document.language, cursor.document.uri)
-    return Extent(block, language.closer, 1 if block is None else max_lines)
+    return Extent(block, language.opener, language.closer, 1 if block is None else max_lines)
 
 
 def end_of(text: str, extent: Extent) -> int | None:
@@ -37,7 +40,8 @@ def end_of(text: str, extent: Extent) -> int | None:
 
     Looked at after every token. A line below the first ends the block as soon as its first
     character shows that it is indented no deeper than the opener; a closing bracket or word at
-    the opener's depth is taken along, when its line is complete.
+    the opener's depth is taken along, when its line is complete, and the block goes on behind it
+    if it opens the next branch (``} else {``).
     """
     if extent.block is None:
         end = text.find("\n")
@@ -48,7 +52,10 @@ def end_of(text: str, extent: Extent) -> int | None:
         if count and line.strip() and _columns(indentation(line)) <= _columns(extent.block):
             if not complete and _may_become_closer(line, extent):
                 return None
-            return start + len(line) if _closes(line, extent) else start - 1
+            if not _closes(line, extent):
+                return start - 1
+            if not re.search(extent.opener, line.rstrip()):
+                return start + len(line)
         if count + 1 == extent.max_lines and complete:
             return start + len(line)
         start += len(line) + 1
@@ -79,7 +86,7 @@ def _complete_lines(text: str) -> str:
 def _without_rest_of_line(text: str, rest: str) -> str:
     """Drop from the end of a single line what the rest of the cursor's line says already.
 
-    Closing brackets alone are dropped only if the text closes more than it opens: at
+    Only whole words are dropped, and only what leaves brackets and quotes in balance: at
     ``print(|)`` the model's ``f(x)`` must keep its bracket.
     """
     rest = rest.strip()
@@ -87,23 +94,26 @@ def _without_rest_of_line(text: str, rest: str) -> str:
         return text
     text = text.rstrip()
     for length in range(min(len(text), len(rest)), 0, -1):
-        overlap = rest[:length]
-        if not text.endswith(overlap):
+        kept, overlap = text[:-length], rest[:length]
+        if not text.endswith(overlap) or (_in_word(kept[-1:]) and _in_word(overlap[0])):
             continue
-        if any(character.isalnum() for character in overlap) or _closes_more_than_it_opens(text):
-            return text[:-length]
+        if _is_balanced(kept, overlap):
+            return kept
     return text
 
 
 def _without_next_line(text: str, cursor: Cursor) -> str:
-    """Drop the line that stands below the cursor anyway, and all after it."""
+    """Drop the line that stands below the cursor anyway, and all after it.
+
+    A line says the same only at the same depth: many blocks end in the same bracket.
+    """
     below = _next_line_with_code(cursor)
     if below is None:
         return text
     lines = text.split("\n")
     for count, line in enumerate(lines):
         whole = line if count else cursor.line_before + line + cursor.line_after
-        if whole.strip() == below:
+        if _depth_and_code(whole) == _depth_and_code(below):
             return "\n".join(lines[:count])
     return text
 
@@ -111,10 +121,13 @@ def _without_next_line(text: str, cursor: Cursor) -> str:
 def _next_line_with_code(cursor: Cursor) -> str | None:
     document = cursor.document
     for number in range(cursor.position.line + 1, len(document.lines)):
-        line = document.lines[number].strip()
-        if line:
-            return line
+        if document.lines[number].strip():
+            return document.line(number)
     return None
+
+
+def _depth_and_code(line: str) -> tuple[int, str]:
+    return _columns(indentation(line)), line.strip()
 
 
 def _closes(line: str, extent: Extent) -> bool:
@@ -124,17 +137,18 @@ def _closes(line: str, extent: Extent) -> bool:
 
 
 def _may_become_closer(line: str, extent: Extent) -> bool:
-    """Whether a line still being written is a closer, or a word that may grow into one."""
-    return _closes(line, extent) or line.strip().isalpha()
+    """Whether a line still being written is a closer, or a word or sign that may become one."""
+    return _closes(line, extent) or line.strip().isalpha() or len(line.strip()) == 1
 
 
-def _closes_more_than_it_opens(text: str) -> bool:
-    depth = 0
-    for character in text:
-        depth += _BRACKETS.get(character, 0)
-        if depth < 0:
-            return True
-    return False
+def _is_balanced(kept: str, overlap: str) -> bool:
+    """Whether ``kept`` leaves no bracket open and none of the quotes that ``overlap`` ends."""
+    depth = sum(_BRACKETS.get(character, 0) for character in kept)
+    return depth <= 0 and all(kept.count(quote) % 2 == 0 for quote in _QUOTES & set(overlap))
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def _columns(blanks: str) -> int:

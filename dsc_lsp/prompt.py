@@ -42,7 +42,8 @@ def _in_the_middle(
     if family.anchor_lines is not None:
         anchor, typed = _typed(cursor, family.anchor_lines, tokenizer, room // 2)
     # The room left shrinks at every key; rounded, it shrinks at every few dozen.
-    used = min(room, _round_up(len(typed.ids), _ROOM_STEP_TOKENS))
+    step = max(1, min(_ROOM_STEP_TOKENS, room // 8))
+    used = min(room, _round_up(len(typed.ids), step))
     prefix = _before(cursor.document, anchor, tokenizer, room - used)
     return (
         _control(tokenizer, fim.begin),
@@ -112,11 +113,12 @@ def _after(cursor: Cursor, tokenizer: Tokenizer, room: int) -> PromptPart | None
 
 def _last_part(text: str, tokenizer: Tokenizer, room: int) -> PromptPart:
     """Return the whole text, or of a text too long its end, cut where it stays cut for a while."""
-    if len(text) > _most(room):
-        text = text[_round_up(len(text) - _most(room), 1 + _most(room) // 4) :]
-    while len(ids := tokenizer.encode(text)) > room:
-        text = text[1 + len(text) // 4 :]
-    return PromptPart(ids, text)
+    step = 1 + room // 2
+    start = _round_up(max(0, len(text) - _most(room)), step)
+    while len(ids := tokenizer.encode(text[start:])) > room:
+        rest = len(text) - start
+        start += _round_up(rest - rest * room // len(ids), step)
+    return PromptPart(ids, text[start:])
 
 
 def _first_part(text: str, tokenizer: Tokenizer, room: int) -> str:

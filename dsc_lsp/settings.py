@@ -67,6 +67,35 @@ class Settings:
     max_lines: int = _setting(
         12, "How many lines a suggestion may have at most.", least=1, most=100
     )
+    max_document_characters: int = _setting(
+        2_000_000,
+        "In files of more characters no suggestions are made.",
+        scope=Scope.MACHINE,
+        least=1_000,
+        most=100_000_000,
+    )
+    max_message_megabytes: int = _setting(
+        64,
+        "A longer message of the editor (a whole file, say) is refused.",
+        scope=Scope.MACHINE,
+        least=1,
+        most=1024,
+    )
+    max_requests: int = _setting(
+        256,
+        "How many requests may wait for their answer; more are refused.",
+        scope=Scope.MACHINE,
+        least=1,
+        most=10_000,
+    )
+    max_memory_megabytes: int = _setting(
+        0,
+        "While the server occupies more main memory than this it makes no suggestions; `0` stands"
+        " for nine tenths of the machine's memory.",
+        scope=Scope.MACHINE,
+        least=0,
+        most=16_777_216,
+    )
 
 
 @dataclass(frozen=True, slots=True)

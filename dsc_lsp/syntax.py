@@ -17,9 +17,11 @@ from dsc_lsp.document import Cursor, Document, indentation, split_lines
 from dsc_lsp.languages import Grammar, Language, language_of
 
 _WINDOW_LINES = 200
+_MOST_WINDOW_LINES = 2_000
 _WINDOW_BYTES = 100_000
 _BLANKS_AND_STRINGS = " \t\0"
-_ALL_BUT_BREAKS = re.compile(rb"[^\r\n]")
+_BLANK_OUT = bytes(byte if byte in b"\r\n" else ord(" ") for byte in range(256))
+_STRING_OUT = bytes(byte if byte in b"\r\n" else 0 for byte in range(256))
 _AT_CURSOR = b"x"
 """Stands at the cursor while parsing: what swallows it is text in which the cursor is."""
 
@@ -35,11 +37,14 @@ def opened_block(cursor: Cursor) -> str | None:
     if cursor.line_after.strip():
         return None
     language = language_of(cursor.document.language, cursor.document.uri)
+    on_blank_line = not cursor.line_before.strip()
+    if not on_blank_line and not re.search(language.opener, cursor.line_before.rstrip()):
+        return None  # as at most keystrokes, which need not wait for the parser
     code = _code_before(cursor, language)
     if code is None:
         return None
     last = len(code) - 1
-    if not cursor.line_before.strip():
+    if on_blank_line:
         # A comment or docstring under the opener says what the block will do.
         while last >= 0 and not code[last].strip(_BLANKS_AND_STRINGS):
             last -= 1
@@ -95,7 +100,7 @@ def _code_before(cursor: Cursor, language: Language) -> list[str] | None:
     Comments are blanked out, and what strings say, so that a colon in it opens nothing.
     """
     document, end = cursor.document, cursor.position.line
-    first = max(0, end - _WINDOW_LINES)
+    first = _start_of_window(document, end)
     text = "".join(document.lines[first:end])[-_WINDOW_BYTES:] + cursor.line_before
     parser = _parser(language.grammar) if language.grammar else None
     if parser is not None:
@@ -106,13 +111,22 @@ def _code_before(cursor: Cursor, language: Language) -> list[str] | None:
     return [line.rstrip() for line in split_lines(text)]
 
 
+def _start_of_window(document: Document, end: int) -> int:
+    """Return the line from which to parse: one that is likely not within a comment or string."""
+    enough = max(0, end - _WINDOW_LINES)
+    for number in range(enough, max(-1, enough - _MOST_WINDOW_LINES), -1):
+        if number == 0 or document.lines[number][:1].isalpha():
+            return number
+    return enough
+
+
 def _masked(text: str, language: Language, parser: Parser, preamble: str) -> str | None:
     """Return ``text`` without comments and strings; ``None`` if one of them goes on at its end."""
     before = preamble.encode()
     source = before + text.encode("utf-8", "surrogatepass") + _AT_CURSOR
     code = bytearray(source)
-    for start, end, fill in _opaque_spans(parser.parse(source).root_node, language):
-        code[start:end] = _ALL_BUT_BREAKS.sub(fill, code[start:end])
+    for start, end, table in _opaque_spans(parser.parse(source).root_node, language):
+        code[start:end] = code[start:end].translate(table)
     if not code.endswith(_AT_CURSOR):
         return None
     masked = code[len(before) : -len(_AT_CURSOR)].decode("utf-8", "replace")
@@ -122,14 +136,14 @@ def _masked(text: str, language: Language, parser: Parser, preamble: str) -> str
 
 
 def _opaque_spans(root: Node, language: Language) -> list[tuple[int, int, bytes]]:
-    """Return the comments and strings: first byte, byte after the last, what to fill them with."""
+    """Return the comments and strings: first byte, byte after the last, what becomes of bytes."""
     spans: list[tuple[int, int, bytes]] = []
     open_nodes = [root]
     while open_nodes:
         node = open_nodes.pop()
         if node.type in language.opaque and not _lacks_its_end(node):
             blank = "comment" in node.type or node.type == "text"
-            spans.append((node.start_byte, node.end_byte, b" " if blank else b"\0"))
+            spans.append((node.start_byte, node.end_byte, _BLANK_OUT if blank else _STRING_OUT))
         elif node.child_count:
             open_nodes.extend(node.children)
     return spans

@@ -27,7 +27,12 @@ def write_tokenizer(path: Path) -> None:
 
 
 def make_checkpoint(
-    directory: Path, *, seed: int = 0, layers: int = 2, positions: int = 512
+    directory: Path,
+    *,
+    seed: int = 0,
+    layers: int = 2,
+    positions: int = 512,
+    vocabulary: int = 256 + len(DEEPSEEK_CODER_BASE.control_tokens),
 ) -> Path:
     """Write config, weights and tokenizer of a tiny Llama model; returns the directory."""
     import torch
@@ -37,7 +42,7 @@ def make_checkpoint(
     write_tokenizer(directory / "tokenizer.json")
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=256 + len(DEEPSEEK_CODER_BASE.control_tokens),
+        vocab_size=vocabulary,
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=layers,

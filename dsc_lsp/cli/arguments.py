@@ -1,6 +1,7 @@
 """Arguments to commands; nothing heavy is imported before a command needs it."""
 
 import argparse
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,15 +87,34 @@ def _positive(text: str) -> int:
 
 
 def _add_serve_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stdio", action="store_true", help="speak over stdin and stdout")
-    parser.add_argument(
+    """Add the options of ``serve``; none has a default here, because they are added twice.
+
+    A default of the command's parser would undo what was given before the command's name.
+    """
+    given = functools.partial(parser.add_argument, default=argparse.SUPPRESS)
+    given("--stdio", action="store_true", help="speak over stdin and stdout (the default)")
+    given("--tcp", action="store_true", help="speak over TCP with one client, for debugging")
+    given("--host", help="with --tcp: a loopback address (127.0.0.1)")
+    given("--port", type=_port, help="with --tcp: where to listen (any free port)")
+    given(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
-        default="warning",
-        help="what is written to stderr; never code",
+        help="what is written to the log file (info); never code",
+    )
+    given("--log-file", type=Path, metavar="FILE", help="instead of the user's log directory")
+    given(
+        "--log-content",
+        action="store_true",
+        help="write the editor's messages to the log file: YOUR CODE will be in it",
     )
     # Sent by vscode-languageclient beside initialize's processId; that one is watched.
-    parser.add_argument("--clientProcessId", type=int, help=argparse.SUPPRESS)
+    given("--clientProcessId", type=int, help=argparse.SUPPRESS)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+    return int(text)
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +125,17 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 def _serve(chosen: argparse.Namespace) -> int:
     from dsc_lsp.cli import serve
 
-    return serve.run(log_level=chosen.log_level)
+    return serve.run(
+        serve.Options(
+            stdio=getattr(chosen, "stdio", False),
+            tcp=getattr(chosen, "tcp", False),
+            host=getattr(chosen, "host", None),
+            port=getattr(chosen, "port", None),
+            log_level=getattr(chosen, "log_level", "info"),
+            log_file=getattr(chosen, "log_file", None),
+            log_content=getattr(chosen, "log_content", False),
+        )
+    )
 
 
 def _demo(chosen: argparse.Namespace) -> int:

@@ -1,32 +1,82 @@
-"""``dsc-lsp serve``: speak to an editor over stdin and stdout."""
+"""``dsc-lsp serve``: speak to an editor, over stdin and stdout or over TCP on this machine."""
 
 import logging
 import os
 import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
+from dsc_lsp.cli import logs
+from dsc_lsp.cli.usage import UsageError
 from dsc_lsp.engine import open_engine
+from dsc_lsp.server import tcp
 from dsc_lsp.server.app import serve
 from dsc_lsp.server.transport import claim_stdio
 from dsc_lsp.settings import Settings, config_file, read_config_file
 
-_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_DEFAULT_HOST = "127.0.0.1"
+_SWITCH_SECONDS = 0.0005
 
 
-def run(*, log_level: str) -> int:
-    """Serve until the client ends; returns the exit code of the protocol."""
-    if sys.stdin.isatty():
-        print(
-            "dsc-lsp speaks the Language Server Protocol on stdin and stdout and waits for an"
-            " editor. To see it work, run `dsc-lsp demo`.",
-            file=sys.stderr,
-        )
-    logging.basicConfig(level=log_level.upper(), format=_FORMAT, stream=sys.stderr)
-    # pygls logs whole messages, which hold code.
-    logging.getLogger("pygls").setLevel(logging.CRITICAL + 1)
-    reader, writer = claim_stdio()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to serve; ``host`` and ``port`` are ``None`` where the user has not said."""
+
+    stdio: bool
+    tcp: bool
+    host: str | None
+    port: int | None
+    log_level: str
+    log_file: Path | None
+    log_content: bool
+
+
+def run(options: Options) -> int:
+    """Serve until the client ends; returns the exit code of the protocol.
+
+    Raises:
+        UsageError: the options contradict each other or cannot be met.
+    """
+    _check(options)
+    # A message passes three threads on its way to the answer; while the engine computes in Python
+    # each would wait 5 ms for the interpreter (a cancel then takes twice as long: docs/log.md).
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    logs.set_up(level=options.log_level, file=options.log_file, content=options.log_content)
+    reader, writer = _tcp_streams(options) if options.tcp else _stdio_streams()
     ended = serve(reader, writer, open_engine, read_config_file(config_file(), Settings()))
     if not ended.clean:
         # The engine's thread is deep in a library (loading, say) and would hold the process.
         logging.shutdown()
         os._exit(ended.code)
     return ended.code
+
+
+def _check(options: Options) -> None:
+    if options.tcp and options.stdio:
+        raise UsageError("--stdio and --tcp exclude each other")
+    if not options.tcp and (options.host is not None or options.port is not None):
+        raise UsageError("--host and --port belong to --tcp")
+
+
+def _stdio_streams() -> tuple[BinaryIO, BinaryIO]:
+    if sys.stdin.isatty():
+        print(
+            "dsc-lsp speaks the Language Server Protocol on stdin and stdout and waits for an"
+            " editor. To see it work, run `dsc-lsp demo`.",
+            file=sys.stderr,
+        )
+    return claim_stdio()
+
+
+def _tcp_streams(options: Options) -> tuple[BinaryIO, BinaryIO]:
+    port = options.port or 0
+    try:
+        address = tcp.loopback(options.host or _DEFAULT_HOST)
+        listener = tcp.listen(address, port)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(f"port {port} cannot be used: {error.strerror}") from None
+    print(f"dsc-lsp: listening on {address}:{listener.getsockname()[1]}", file=sys.stderr)
+    return tcp.accept_client(listener)

@@ -17,7 +17,7 @@ from dsc_lsp.engine.base import (
 )
 from dsc_lsp.engine.checkpoint import Checkpoint, find_checkpoint
 from dsc_lsp.engine.decode import greedy, score
-from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes
+from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes, use_cpu_for
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
 from dsc_lsp.models import ModelFamily
@@ -116,8 +116,15 @@ def open_local(
     checkpoint = find_checkpoint(model, lambda: free_bytes(where))
     report(f"Reading the tokenizer of {checkpoint.name}", 10)
     tokenizer = load_tokenizer(checkpoint.directory / "tokenizer.json", checkpoint.family)
+    if where.type == "cpu":
+        use_cpu_for(checkpoint.weight_bytes)
     report("Starting transformers", 20)
     weights = _load_weights(checkpoint, where)
+    if tokenizer.size > weights.config.vocab_size:
+        raise EngineError(
+            f"The tokenizer in {checkpoint.directory} has {tokenizer.size} tokens, more than the"
+            f" {weights.config.vocab_size} of the model. Download the checkpoint again."
+        )
     positions = int(weights.config.max_position_embeddings)
     engine = LocalEngine(
         name=checkpoint.name,

@@ -43,6 +43,11 @@ class CheckpointTokenizer:
         """Return the id of a control token of the family."""
         return self._control_ids[name]
 
+    @property
+    def size(self) -> int:
+        """How many ids there are; the highest is one less."""
+        return len(self._bytes)
+
     def bytes_of(self, token: int) -> bytes:
         """Return the UTF-8 bytes that a token stands for, perhaps a part of a character.
 

@@ -7,10 +7,16 @@ from typing import BinaryIO
 from dsc_lsp.server import handlers
 from dsc_lsp.server.lifecycle import Ending
 from dsc_lsp.server.session import OpenEngine, Server
-from dsc_lsp.server.transport import MessageTooLong, MessageWriter, messages
+from dsc_lsp.server.transport import (
+    Backlog,
+    MessageReader,
+    MessageTooLong,
+    MessageWriter,
+    messages,
+)
 from dsc_lsp.settings import Parsed
 
-_CLOSE_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +34,36 @@ def serve(
 
     ``user_settings`` are the defaults and the configuration file.
     """
-    return asyncio.run(_serve(reader, writer, open_engine, user_settings))
+
+    async def session() -> Exit:
+        return await run(Server(open_engine, user_settings, Ending()), reader, writer)
+
+    return asyncio.run(session())
 
 
-async def _serve(
-    reader: BinaryIO, writer: BinaryIO, open_engine: OpenEngine, user_settings: Parsed
-) -> Exit:
-    ending = Ending()
-    server = Server(open_engine, user_settings, ending)
+async def run(server: Server, reader: BinaryIO, writer: BinaryIO) -> Exit:
+    """Serve one client until it is done, on the event loop that the server was made on."""
     handlers.register(server)
-    output = MessageWriter(writer)
+    output = MessageWriter(writer, server.client_is_gone)
     server.protocol.set_writer(output)
-    reading = asyncio.ensure_future(_read(server, reader))
-    await ending.wait()
+    reading = asyncio.ensure_future(_read(server, reader, output.backlog))
+    await server.ending.wait()
     reading.cancel()
-    clean = await asyncio.to_thread(server.worker.close, _CLOSE_SECONDS)
+    clean = await server.close(_CLOSE_SECONDS)
     output.close()
-    return Exit(ending.exit_code, clean)
+    return Exit(server.ending.exit_code, clean)
 
 
-async def _read(server: Server, reader: BinaryIO) -> None:
-    async for body in messages(reader):
+async def _read(server: Server, stream: BinaryIO, answers: Backlog) -> None:
+    reader = MessageReader(stream, server.longest_message)
+    async for body in messages(reader, answers):
         if isinstance(body, MessageTooLong):
             server.wire.refuse_too_long()
-        elif server.wire.receive(body):
-            # Let the handler begin before the next message, so that it sees the document in the
-            # state in which the client asked.
-            await asyncio.sleep(0)
-    server.ending.ask(1)
+            continue
+        reader.longest = server.longest_message
+        for message in server.wire.parse(body):
+            if server.wire.receive(message):
+                # Let the handler begin before the next message, so that it sees the document in
+                # the state in which the client asked.
+                await asyncio.sleep(0)
+    server.ending.ask(0 if server.wire.is_shut_down else 1)

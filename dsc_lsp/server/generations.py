@@ -12,7 +12,7 @@ from enum import Enum
 
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.completion import Completion
-from dsc_lsp.document import Cursor, Position
+from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.worker import EngineWorker
 
@@ -28,7 +28,7 @@ class Kind(Enum):
 
 @dataclass(eq=False)
 class _Generation:
-    version: int
+    document: Document
     position: Position
     cancel: CancelToken
     task: "asyncio.Task[Completion]"
@@ -51,7 +51,8 @@ class Generations:
         """
         running = self._of_document.setdefault(cursor.document.uri, [])
         for generation in list(running):
-            stale = generation.version != cursor.document.version
+            # Not told by versions: some clients repeat them, and opening anew begins at 1 again.
+            stale = generation.document is not cursor.document
             _supersede(generation, tuple(Kind) if stale else (kind,))
             if stale or not (generation.waiting or _serves(generation, cursor)):
                 self._drop(cursor.document.uri, generation)
@@ -87,7 +88,7 @@ class Generations:
     def _begin(self, cursor: Cursor, work: Work) -> _Generation:
         cancel = CancelToken()
         task = asyncio.ensure_future(self._worker.run(work, cancel))
-        generation = _Generation(cursor.document.version, cursor.position, cancel, task)
+        generation = _Generation(cursor.document, cursor.position, cancel, task)
         task.add_done_callback(lambda _task: _answer(generation))
         return generation
 
@@ -98,10 +99,8 @@ class Generations:
 
 
 def _serves(generation: _Generation, cursor: Cursor) -> bool:
-    same_state = (generation.version, generation.position) == (
-        cursor.document.version,
-        cursor.position,
-    )
+    same_document = generation.document is cursor.document
+    same_state = same_document and generation.position == cursor.position
     return same_state and not generation.cancel.cancelled and not _failed(generation)
 
 

@@ -17,8 +17,10 @@ from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.completion import Completion
 from dsc_lsp.document import Cursor
 from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
+from dsc_lsp.server.failures import place_of
 from dsc_lsp.server.generations import Kind
 from dsc_lsp.server.lifecycle import watch_parent
+from dsc_lsp.server.memory import memory_limit, watch_memory
 from dsc_lsp.server.session import Server
 from dsc_lsp.settings import SECTION, Settings
 
@@ -47,7 +49,15 @@ def initialize(server: Server, params: types.InitializeParams) -> None:
 
 async def initialized(server: Server, _params: types.InitializedParams) -> None:
     """Begin to load the model and ask for the workspace's settings."""
+    if server.is_started:
+        return
+    server.is_started = True
     server.tell_problems(server.problems)
+    server.wire.most_requests = server.base_settings.max_requests
+    limit = memory_limit(server.base_settings.max_memory_megabytes)
+    server.in_background(
+        watch_memory(limit, lambda exceeded: server.memory_changed(exceeded=exceeded))
+    )
     server.in_background(server.loading.show())
     server.worker.start()
     workspace = server.client_capabilities.workspace
@@ -58,6 +68,11 @@ async def initialized(server: Server, _params: types.InitializedParams) -> None:
     dynamic = workspace.did_change_configuration
     if dynamic is not None and dynamic.dynamic_registration:
         await _register_for_settings(server)
+
+
+def shutdown(server: Server, _params: None) -> None:
+    """Answer what waits as cancelled, and take nothing more."""
+    server.wire.shut_down()
 
 
 def exit_(server: Server, _params: None) -> None:
@@ -129,6 +144,7 @@ async def popup_completion(server: Server, params: types.CompletionParams) -> ty
 _HANDLERS: dict[str, Callable[..., Any]] = {
     types.INITIALIZE: initialize,
     types.INITIALIZED: initialized,
+    types.SHUTDOWN: shutdown,
     types.EXIT: exit_,
     types.TEXT_DOCUMENT_DID_OPEN: did_open,
     types.TEXT_DOCUMENT_DID_CHANGE: did_change,
@@ -153,7 +169,7 @@ async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
     Raises:
         JsonRpcRequestCancelled: a newer request has taken this one's place.
     """
-    if cursor is None or not server.settings.enabled:
+    if cursor is None or not _may_suggest(server, cursor):
         return ""
     try:
         work = partial(_complete, cursor, server.settings)
@@ -166,14 +182,29 @@ async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
         server.tell_once(str(error), types.MessageType.Error)
         return ""
     except Exception as error:  # noqa: BLE001 - the shell: every request is answered
-        _log.error("completion failed: %s", _place(error))
+        _log.error("completion failed: %s", place_of(error))
         server.tell_once(
             f"dsc-lsp could not complete here ({type(error).__name__}, a bug in dsc-lsp);"
             " the log says where.",
             types.MessageType.Error,
         )
         return ""
-    return result.text
+    text = convert.visible(result.text)
+    return text if text.strip() else ""
+
+
+def _may_suggest(server: Server, cursor: Cursor) -> bool:
+    if not server.settings.enabled or server.is_starved:
+        return False
+    most = server.settings.max_document_characters
+    if cursor.document.length <= most:
+        return True
+    server.tell_once(
+        f"dsc-lsp makes no suggestions in files of more than {most} characters"
+        " (`dsc.maxDocumentCharacters`).",
+        types.MessageType.Info,
+    )
+    return False
 
 
 def _complete(cursor: Cursor, chosen: Settings, engine: Engine, cancel: CancelToken) -> Completion:
@@ -189,17 +220,6 @@ def _complete(cursor: Cursor, chosen: Settings, engine: Engine, cancel: CancelTo
         result.new_tokens,
     )
     return result
-
-
-def _place(error: Exception) -> str:
-    """Return the type of an error and where it was raised, but not what it says: maybe code."""
-    trace = error.__traceback__
-    places: list[str] = []
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        places.append(f"{code.co_name}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return f"{type(error).__name__} at {' > '.join(places[-6:])}"
 
 
 async def _pull_settings(server: Server) -> None:

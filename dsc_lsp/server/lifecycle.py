@@ -29,18 +29,30 @@ async def watch_parent(process_id: int, ending: Ending) -> None:
     """Ask for the end when the client's process is gone (LSP 3.18, ``InitializeParams``).
 
     Some clients leave our stdin open in a child of theirs when they are killed, so the end of
-    input is not enough.
+    input is not enough. A process that is not there at first is not watched: the client runs in
+    a container or on another machine, where the number means something else.
     """
-    while is_alive(process_id):
+    process = _process(process_id)
+    if process is None:
+        return
+    while is_alive(process):
         await asyncio.sleep(_POLL_SECONDS)
     ending.ask(1)
 
 
-def is_alive(process_id: int) -> bool:
-    """Whether a process exists and has not ended (one that nobody has reaped counts as ended)."""
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process has not ended (one that nobody has reaped counts as ended)."""
     try:
-        return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+        # is_running knows a new process that was given the same number.
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
     except psutil.Error:
         return True
+
+
+def _process(process_id: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(process_id)
+    except (psutil.Error, ValueError, OverflowError):
+        return None

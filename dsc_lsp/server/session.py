@@ -22,6 +22,9 @@ from dsc_lsp.settings import Parsed, Settings
 OpenEngine: TypeAlias = Callable[[Settings, Report], Engine]
 """Loads the model that the settings name; called on the engine's thread."""
 
+_MOST_PROBLEMS = 10
+_MOST_MESSAGES = 200
+
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +52,8 @@ class Server(LanguageServer):
         self.generations = Generations(self.worker)
         self.loading = LoadingProgress(self)
         self._loop = asyncio.get_running_loop()
+        self.is_started = False
+        self.is_starved = False
         self._told: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -56,6 +61,11 @@ class Server(LanguageServer):
     def encoding(self) -> types.PositionEncodingKind:
         """The position encoding that was negotiated."""
         return types.PositionEncodingKind(self.workspace.position_encoding)
+
+    @property
+    def longest_message(self) -> int:
+        """How many bytes a message may have."""
+        return self.base_settings.max_message_megabytes * 2**20
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine to its end, keeping it from being collected as garbage."""
@@ -65,7 +75,7 @@ class Server(LanguageServer):
 
     def tell_once(self, message: str, kind: types.MessageType) -> None:
         """Show a message to the user, the first time only."""
-        if message in self._told:
+        if message in self._told or len(self._told) > _MOST_MESSAGES:
             return
         self._told.add(message)
         self.window_show_message(types.ShowMessageParams(kind, message))
@@ -79,18 +89,45 @@ class Server(LanguageServer):
         self.tell_problems(parsed.problems)
 
     def tell_problems(self, problems: Iterable[str]) -> None:
-        """Tell the user which settings were not taken."""
-        for problem in problems:
-            self.tell_once(problem, types.MessageType.Warning)
+        """Tell the user which settings were not taken: one message, with what is new in it."""
+        new = [problem for problem in problems if problem not in self._told][:_MOST_PROBLEMS]
+        self._told.update(new)
+        if new:
+            self.tell_once("\n".join(new), types.MessageType.Warning)
+
+    def memory_changed(self, *, exceeded: bool) -> None:
+        """Stop suggesting while the server occupies too much memory."""
+        self.is_starved = exceeded
+        _log.warning("memory: %s", "above the limit" if exceeded else "below the limit again")
+        if exceeded:
+            self.generations.forget_all()
+            self.tell_once(
+                "dsc-lsp uses more memory than `dsc.maxMemoryMegabytes` allows and makes no"
+                " suggestions until it uses less.",
+                types.MessageType.Warning,
+            )
+
+    def client_is_gone(self) -> None:
+        """End the server; safe from any thread."""
+        self._from_thread(self.ending.ask, 1)
+
+    async def close(self, timeout_seconds: float) -> bool:
+        """Stop all work; false if the engine's thread did not end in time."""
+        for task in self._tasks:
+            task.cancel()
+        return await asyncio.to_thread(self.worker.close, timeout_seconds)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log what pygls caught; its messages to the user would hold code and tracebacks."""
         _log.error("%s in %s", type(error).__name__, getattr(source, "__name__", source))
 
     def _status_from_worker(self, status: WorkerStatus) -> None:
+        self._from_thread(self._status_changed, status)
+
+    def _from_thread(self, call: Callable[..., None], *arguments: Any) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._status_changed, status)
-        except RuntimeError:  # the loop is closed: the server is ending
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:  # the loop is closed: the server has ended
             return
 
     def _status_changed(self, status: WorkerStatus) -> None:

@@ -53,7 +53,7 @@ class Session:
             inline_params(uri, line, character)
         )
         assert isinstance(answer, types.InlineCompletionList), "a list, never null"
-        return answer.items
+        return list(answer.items)
 
     async def popup(self, uri: str, line: int, character: int) -> types.CompletionList:
         """Ask for the popup."""

@@ -42,7 +42,7 @@ async def test_unknown_settings_are_told_once_and_change_nothing():
 
 
 async def test_a_workspace_cannot_choose_the_model():
-    async with session(configuration={"model": "/tmp/evil", "maxLines": 3}) as editor:
+    async with session(configuration={"model": "/evil/model", "maxLines": 3}) as editor:
         assert await editor.loaded() == "starter"
         told = [message.message for message in editor.client.messages]
     assert len(told) == 1

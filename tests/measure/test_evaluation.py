@@ -73,7 +73,7 @@ def test_programs_run_only_when_asked_for():
         ("open('big', 'wb').write(b'x' * 2**21)", False),
     ],
 )
-def test_a_program_passes_if_it_ends_well_within_its_limits(program: str, result: bool):
+def test_a_program_passes_if_it_ends_well_within_its_limits(program: str, *, result: bool):
     assert passes(program) is result
 
 

@@ -81,7 +81,8 @@ def test_a_context_too_small_for_the_answer_counts_as_a_cap() -> None:
     assert result.text == "\n    a = 1"
 
 
-_CODE = st.text(st.sampled_from("ab_ ()[]{}\"':;,=\t\n\r\\éß日🙂\u2028\x0c\x85"), max_size=40)
+_PIECES = ["ab", "_", *" ()[]{}\"':;,=\t\\éß日🙂\u2028\x0c\x85", "\n", "\r\n", "\r", "\r"]
+_CODE = st.lists(st.sampled_from(_PIECES), max_size=25).map("".join)
 _LINES = st.lists(st.sampled_from(["if a:", "  b", "}", "    c()", "", "\t{", "end"]), max_size=6)
 
 

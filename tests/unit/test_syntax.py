@@ -66,3 +66,9 @@ def test_php_in_the_middle_of_a_long_file_is_code() -> None:
 def test_half_a_surrogate_pair_does_no_harm() -> None:
     cursor = cursor_in('x = "\ud83d"\nif x:‸', language="python")
     assert syntax.opened_block(cursor) == ""
+
+
+def test_errors_are_seen_where_there_is_a_grammar() -> None:
+    assert syntax.has_errors(cursor_in("def f(:‸", language="python").document) is True
+    assert syntax.has_errors(cursor_in("def f(): pass‸", language="python").document) is False
+    assert syntax.has_errors(cursor_in("def f(:‸", language="nim").document) is None

@@ -1,0 +1,47 @@
+"""``dsc-lsp serve`` with an engine that needs no model.
+
+``python -m tests.protocol.scripted_server``, with the options of ``serve``.
+Its engine prints as libraries do. Environment variables say how: ``SCRIPTED_LOAD_SECONDS`` (a
+load that cannot be interrupted), ``SCRIPTED_TOKEN_SECONDS``, ``SCRIPTED_BUSY`` (compute in Python
+for that time instead of sleeping), ``SCRIPTED_NOISE`` (text to print).
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from dsc_lsp.cli import main, serve
+from tests.scripted import ScriptedEngine
+
+
+def load(_settings: Any, _report: Any) -> ScriptedEngine:
+    """Return the engine, after a while."""
+    time.sleep(float(os.environ.get("SCRIPTED_LOAD_SECONDS", "0")))
+    pause = float(os.environ.get("SCRIPTED_TOKEN_SECONDS", "0"))
+    busy = bool(os.environ.get("SCRIPTED_BUSY"))
+    noise = os.environ.get("SCRIPTED_NOISE", "")
+
+    def before_token(_number: int) -> None:
+        if noise:
+            sys.stdout.write(noise)
+            sys.stdout.flush()
+            os.write(1, noise.encode())
+            assert sys.stdin.read() == ""
+        if not busy:
+            time.sleep(pause)
+            return
+        end = time.perf_counter() + pause
+        while time.perf_counter() < end:
+            continue
+
+    return ScriptedEngine("answer", before_token=before_token)
+
+
+if __name__ == "__main__":
+    serve.open_engine = load
+    arguments = sys.argv[1:]
+    if "--log-file" not in arguments:
+        arguments += ["--log-file", str(Path(os.devnull))]
+    sys.exit(main(arguments))

@@ -1,0 +1,75 @@
+"""Typing along a suggestion needs no model, and gives the text that accepting it would give."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsc_lsp.document import Cursor, Document, Position
+from dsc_lsp.suggestions import Suggestion, Suggestions, rest_of
+
+TEXT = st.text(st.sampled_from("ab(é😀 \n"), max_size=12)
+
+
+def cursor(before: str, after: str, *, uri: str = "file:///a.py", version: int = 1) -> Cursor:
+    lines = before.split("\n")
+    document = Document.of(before + after, uri=uri, version=version)
+    return Cursor(document, Position(len(lines) - 1, len(lines[-1])))
+
+
+@given(TEXT, TEXT, TEXT, st.integers(0, 12))
+def test_every_beginning_of_a_suggestion_leads_to_its_rest(
+    before: str, offered: str, after: str, typed: int
+):
+    made = Suggestion(cursor(before, after), offered)
+    now = cursor(before + offered[:typed], after, version=2)
+    assert rest_of(made, now) == (offered[typed:] or None)
+
+
+@given(TEXT, TEXT, TEXT, TEXT)
+def test_what_was_deleted_comes_back_before_the_suggestion(
+    before: str, deleted: str, offered: str, after: str
+):
+    made = Suggestion(cursor(before + deleted, after), offered + "!")
+    assert rest_of(made, cursor(before, after, version=2)) == deleted + offered + "!"
+
+
+@given(TEXT, TEXT, TEXT, TEXT, TEXT, TEXT)
+def test_a_rest_is_only_offered_where_it_gives_the_same_text_as_before(
+    before: str, after: str, offered: str, new_before: str, new_after: str, extra: str
+):
+    made = Suggestion(cursor(before, after), offered)
+    for now_before, now_after in ((new_before, new_after), (before + extra, new_after)):
+        rest = rest_of(made, cursor(now_before, now_after, version=2))
+        if rest is not None:
+            assert now_before + rest + now_after == before + offered + after
+
+
+def test_something_else_typed_or_changed_elsewhere_is_no_typing_along():
+    made = Suggestion(cursor("x = ", "\ny = 2\n"), "foo(1)")
+    assert rest_of(made, cursor("x = b", "\ny = 2\n")) is None
+    assert rest_of(made, cursor("x = f", "\ny = 3\n")) is None
+    assert rest_of(made, cursor("z = f", "\ny = 2\n")) is None
+    assert rest_of(made, cursor("x = foo(1)", "\ny = 2\n")) is None
+    assert rest_of(made, cursor("x = fo", "\ny = 2\n")) == "o(1)"
+
+
+def test_the_newest_suggestion_that_fits_is_found_in_its_own_document():
+    known = Suggestions()
+    known.remember(cursor("x = ", "\n"), "foo(1)")
+    known.remember(cursor("x = f", "\n", version=2), "ive")
+    known.remember(cursor("x = f", "\n", uri="file:///b.py"), "other")
+    assert known.find(cursor("x = fi", "\n", version=3)) == "ve"
+    assert known.find(cursor("x = fo", "\n", version=3)) == "o(1)"
+    assert known.find(cursor("x = fu", "\n", version=3)) is None
+    known.forget("file:///a.py")
+    assert known.find(cursor("x = fi", "\n", version=3)) is None
+    assert known.find(cursor("x = f", "\n", uri="file:///b.py")) == "other"
+
+
+def test_only_so_many_are_remembered_and_empty_ones_never():
+    known = Suggestions(remembered=2)
+    known.remember(cursor("", "\n"), "")
+    assert known.find(cursor("", "\n")) is None
+    for version, offered in enumerate(("one", "two", "three")):
+        known.remember(cursor("", "\n", version=version), offered)
+    assert known.find(cursor("o", "\n", version=9)) is None
+    assert known.find(cursor("tw", "\n", version=9)) == "o"
