@@ -40,15 +40,13 @@ def set_up(*, level: str, file: Path | None, content: bool) -> None:
         UsageError: the file that the user chose cannot be written. Where the default one cannot
             be, stderr says so and the server goes on.
     """
+    to_file = _file_handler(file, content=content)
     # A full disk must not put pieces of messages on stderr.
     logging.raiseExceptions = False
     stderr = logging.StreamHandler(sys.stderr)
     stderr.setLevel(logging.WARNING)
     stderr.setFormatter(_Discreet(_FORMAT))
-    handlers: list[logging.Handler] = [stderr]
-    to_file = _file_handler(file, content=content)
-    if to_file is not None:
-        handlers.append(to_file)
+    handlers: list[logging.Handler] = [stderr] if to_file is None else [stderr, to_file]
     # Libraries log at INFO what they like; theirs begins at warnings.
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     logging.getLogger(_OURS).setLevel(level.upper())

@@ -2,10 +2,11 @@
 
 import logging
 import os
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from dsc_lsp.cli import logs
 from dsc_lsp.cli.usage import UsageError
@@ -32,24 +33,33 @@ class Options:
     log_content: bool
 
 
-def run(options: Options) -> int:
-    """Serve until the client ends; returns the exit code of the protocol.
+def run(options: Options) -> NoReturn:
+    """Serve until the client ends, and end the process with the exit code of the protocol.
 
     Raises:
         UsageError: the options contradict each other or cannot be met.
     """
     _check(options)
+    listener = _listener(options) if options.tcp else None
     # A message passes three threads on its way to the answer; while the engine computes in Python
     # each would wait 5 ms for the interpreter (a cancel then takes twice as long: docs/log.md).
     sys.setswitchinterval(_SWITCH_SECONDS)
     logs.set_up(level=options.log_level, file=options.log_file, content=options.log_content)
-    reader, writer = _tcp_streams(options) if options.tcp else _stdio_streams()
+    reader, writer = _stdio_streams() if listener is None else tcp.accept_client(listener)
     ended = serve(reader, writer, open_engine, read_config_file(config_file(), Settings()))
-    if not ended.clean:
-        # The engine's thread is deep in a library (loading, say) and would hold the process.
-        logging.shutdown()
-        os._exit(ended.code)
-    return ended.code
+    _leave(ended.code)
+
+
+def _leave(exit_code: int) -> NoReturn:
+    """End the process at once.
+
+    The answers are flushed, and the engine's thread has ended or was given its time: it may be
+    deep in a library, loading. The interpreter would still take a second (5 on a busy machine) to
+    collect what torch and transformers leave behind, and the client may not wait as long.
+    """
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def _check(options: Options) -> None:
@@ -69,7 +79,7 @@ def _stdio_streams() -> tuple[BinaryIO, BinaryIO]:
     return claim_stdio()
 
 
-def _tcp_streams(options: Options) -> tuple[BinaryIO, BinaryIO]:
+def _listener(options: Options) -> socket.socket:
     port = options.port or 0
     try:
         address = tcp.loopback(options.host or _DEFAULT_HOST)
@@ -79,4 +89,4 @@ def _tcp_streams(options: Options) -> tuple[BinaryIO, BinaryIO]:
     except OSError as error:
         raise UsageError(f"port {port} cannot be used: {error.strerror}") from None
     print(f"dsc-lsp: listening on {address}:{listener.getsockname()[1]}", file=sys.stderr)
-    return tcp.accept_client(listener)
+    return listener

@@ -28,11 +28,13 @@ def greedy(
     the iteration, so the next request can build on it.
     """
     logits = _prefill(model, cache, ids, cancel)
-    for _ in range(max_new_tokens):
+    for left in range(max_new_tokens - 1, -1, -1):
         token, logprob = _likeliest(logits)
         if token in stop:
             return
         yield token, logprob
+        if not left:
+            return
         cancel.check()
         logits = _forward(model, cache, [token])
 

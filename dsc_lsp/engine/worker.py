@@ -163,7 +163,10 @@ class EngineWorker:
             if self._status.state is WorkerState.CLOSED:
                 return
             self._status = status
-        self._on_status(status)
+        try:
+            self._on_status(status)
+        except Exception:  # noqa: BLE001 - the thread boundary: whoever looks on must not end it
+            _log.exception("a status could not be shown")
 
     def _next_job(self) -> _Job | None:
         with self._changed:

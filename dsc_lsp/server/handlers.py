@@ -4,6 +4,7 @@ Documents are changed and snapshots taken before the first ``await``: a document
 so nothing that runs later can see it change.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,9 @@ from dsc_lsp.server.lifecycle import watch_parent
 from dsc_lsp.server.memory import memory_limit, watch_memory
 from dsc_lsp.server.session import Server
 from dsc_lsp.settings import SECTION, Settings
+
+_LONGEST_ANSWER_SECONDS = 60.0
+"""An engine that hangs must not make its callers hang; a slow one is superseded long before."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +92,9 @@ def did_open(server: Server, params: types.DidOpenTextDocumentParams) -> None:
 
 def did_change(server: Server, params: types.DidChangeTextDocumentParams) -> None:
     """Apply edits; a document that was never opened is not known and stays so."""
-    document = server.documents.get(params.text_document.uri)
+    # Taken out first: if a bug keeps the edits from being applied, no text is better than a wrong
+    # one.
+    document = server.documents.pop(params.text_document.uri, None)
     if document is None:
         return
     server.documents[document.uri] = convert.changed(
@@ -173,9 +179,13 @@ async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
         return ""
     try:
         work = partial(_complete, cursor, server.settings)
-        result = await server.generations.complete(kind, cursor, work)
+        async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
+            result = await server.generations.complete(kind, cursor, work)
     except Cancelled:
         raise JsonRpcRequestCancelled from None
+    except TimeoutError:
+        _log.error("no answer from the engine within %.0f s", _LONGEST_ANSWER_SECONDS)
+        return ""
     except EngineNotReady:
         return ""
     except EngineError as error:

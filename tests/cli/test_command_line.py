@@ -155,7 +155,7 @@ def broken(directory: Path, kind: str) -> Path:
         ("damaged weights", "cannot be loaded", "Download the checkpoint again"),
         ("no tokenizer", "tokenizer.json is missing", "Download the checkpoint again"),
         ("broken tokenizer", "is not a readable tokenizer", "Download the checkpoint again"),
-        ("foreign tokenizer", "lacks the control tokens <｜fim▁hole｜>", "Choose a DeepSeek-Coder"),
+        ("foreign tokenizer", "lacks the control tokens <｜fim▁hole｜>", "Choose a DeepSeek"),
     ],
 )
 def test_a_model_that_cannot_be_loaded_names_cause_and_remedy(

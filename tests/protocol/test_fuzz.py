@@ -76,7 +76,7 @@ def bend(draw: st.DrawFn, where: Any, key: Any) -> None:
         where.append(draw(JUNK))
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(st.lists(st.one_of(bent_messages(), st.lists(bent_messages(), max_size=3)), max_size=25))
 def test_bent_messages(messages: list[Any]) -> None:
     async def session() -> None:
@@ -91,7 +91,7 @@ def test_bent_messages(messages: list[Any]) -> None:
     asyncio.run(session())
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.data())
 def test_broken_bytes_between_messages(data: st.DataObject) -> None:
     """Bytes are lost, doubled and changed; the second message after that is answered."""

@@ -102,7 +102,7 @@ class Utf32Session(Session):
     encoding = "utf-32"
 
 
-OPTIONS = settings(max_examples=15, stateful_step_count=20)
+OPTIONS = settings(max_examples=10, stateful_step_count=20)
 TestUtf8 = Utf8Session.TestCase
 TestUtf8.settings = OPTIONS
 TestUtf16 = Session.TestCase

@@ -88,6 +88,11 @@ async def test_a_bug_in_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(f"dsc_lsp.convert.{name}", buggy)
         client.open(TEXT, URI)
         client.change(2, insertion(0, 0, MARKER), uri=URI)
+        answer = await client.answer(client.popup(0, 4, URI))
+        assert answer["result"]["items"] == [], "no text is better than a wrong one"
+        monkeypatch.undo()
+        client.open(TEXT, URI)
+        monkeypatch.setattr("dsc_lsp.convert.cursor_at", buggy)
         assert "error" in await client.answer(client.popup(0, 4, URI))
         assert_clean(client)
 

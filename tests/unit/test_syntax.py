@@ -72,3 +72,16 @@ def test_errors_are_seen_where_there_is_a_grammar() -> None:
     assert syntax.has_errors(cursor_in("def f(:‸", language="python").document) is True
     assert syntax.has_errors(cursor_in("def f(): pass‸", language="python").document) is False
     assert syntax.has_errors(cursor_in("def f(:‸", language="nim").document) is None
+
+
+def test_parsing_begins_at_the_left_margin_so_that_long_docstrings_do_not_invert_the_code() -> (
+    None
+):
+    method = '    def f(self):\n        """Sum.\n\n        So:\n' + "\n" * 7 + '        """\n'
+    for above in range(30, 45):
+        code = "class A:\n" + method * above
+        assert (
+            syntax.opened_block(cursor_in(f"{code}    def g(self):‸", language="python")) == "    "
+        )
+        inside = cursor_in(f'{code}    def g(self):\n        """Note:‸', language="python")
+        assert syntax.opened_block(inside) is None

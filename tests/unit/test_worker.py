@@ -274,6 +274,21 @@ def test_a_request_that_meets_close_is_answered() -> None:
     closing[0].join(SECONDS)
 
 
+def test_a_listener_that_raises_does_not_end_the_thread() -> None:
+    asked = threading.Event()
+
+    def raise_when_ready(status: WorkerStatus) -> None:
+        if status.state is WorkerState.READY:
+            asked.set()
+            raise RuntimeError
+
+    worker = EngineWorker(lambda _report: ScriptedEngine(""), raise_when_ready)
+    worker.start()
+    assert asked.wait(SECONDS)
+    assert answer(worker, lambda engine, _cancel: engine.name) == "scripted"
+    assert worker.close(SECONDS)
+
+
 def never(_engine: Engine, _cancel: CancelToken) -> int:
     raise AssertionError("this work must not begin")
 
