@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from io import BufferedIOBase
 from typing import BinaryIO
 
 from dsc_lsp.server import handlers
@@ -28,7 +29,7 @@ class Exit:
 
 
 def serve(
-    reader: BinaryIO, writer: BinaryIO, open_engine: OpenEngine, user_settings: Parsed
+    reader: BufferedIOBase, writer: BinaryIO, open_engine: OpenEngine, user_settings: Parsed
 ) -> Exit:
     """Serve one client over a pair of byte streams until it is done; blocking.
 
@@ -41,12 +42,14 @@ def serve(
     return asyncio.run(session())
 
 
-async def run(server: Server, reader: BinaryIO, writer: BinaryIO) -> Exit:
+async def run(server: Server, reader: BufferedIOBase, writer: BinaryIO) -> Exit:
     """Serve one client until it is done, on the event loop that the server was made on."""
     handlers.register(server)
     output = MessageWriter(writer, server.client_is_gone)
     server.protocol.set_writer(output)
     reading = asyncio.ensure_future(_read(server, reader, output.backlog))
+    # Also if it fails: a server that hears nothing more must not stay.
+    reading.add_done_callback(lambda _done: server.ending.ask(1))
     await server.ending.wait()
     reading.cancel()
     clean = await server.close(_CLOSE_SECONDS)
@@ -54,7 +57,7 @@ async def run(server: Server, reader: BinaryIO, writer: BinaryIO) -> Exit:
     return Exit(server.ending.exit_code, clean)
 
 
-async def _read(server: Server, stream: BinaryIO, answers: Backlog) -> None:
+async def _read(server: Server, stream: BufferedIOBase, answers: Backlog) -> None:
     reader = MessageReader(stream, server.longest_message)
     async for body in messages(reader, answers):
         if isinstance(body, MessageTooLong):

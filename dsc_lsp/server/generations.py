@@ -49,13 +49,8 @@ class Generations:
             Cancelled: a newer request superseded this one.
             EngineError: the engine cannot answer.
         """
+        self.supersede(kind, cursor)
         running = self._of_document.setdefault(cursor.document.uri, [])
-        for generation in list(running):
-            # Not told by versions: some clients repeat them, and opening anew begins at 1 again.
-            stale = generation.document is not cursor.document
-            _supersede(generation, tuple(Kind) if stale else (kind,))
-            if stale or not (generation.waiting or _serves(generation, cursor)):
-                self._drop(cursor.document.uri, generation)
         generation = next((one for one in running if _serves(one, cursor)), None)
         if generation is None:
             generation = self._begin(cursor, work)
@@ -72,6 +67,15 @@ class Generations:
                 if not generation.waiting:
                     self._drop(cursor.document.uri, generation)
             raise
+
+    def supersede(self, kind: Kind, cursor: Cursor) -> None:
+        """Give up what nobody needs now that a request of a kind asks at a cursor."""
+        for generation in list(self._of_document.get(cursor.document.uri, ())):
+            # Not told by versions: some clients repeat them, and opening anew begins at 1 again.
+            stale = generation.document is not cursor.document
+            _supersede(generation, tuple(Kind) if stale else (kind,))
+            if stale or not (generation.waiting or _serves(generation, cursor)):
+                self._drop(cursor.document.uri, generation)
 
     def forget_all(self) -> None:
         """Give up whatever runs and forget what has run: the settings have changed."""

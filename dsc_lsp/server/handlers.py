@@ -106,6 +106,7 @@ def did_close(server: Server, params: types.DidCloseTextDocumentParams) -> None:
     """Forget a document."""
     server.documents.pop(params.text_document.uri, None)
     server.generations.forget(params.text_document.uri)
+    server.suggestions.forget(params.text_document.uri)
 
 
 def did_save(_server: Server, _params: types.DidSaveTextDocumentParams) -> None:
@@ -177,6 +178,10 @@ async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
     """
     if cursor is None or not _may_suggest(server, cursor):
         return ""
+    known = server.suggestions.find(cursor)
+    if known is not None:
+        server.generations.supersede(kind, cursor)
+        return known
     try:
         work = partial(_complete, cursor, server.settings)
         async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
@@ -200,7 +205,10 @@ async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
         )
         return ""
     text = convert.visible(result.text)
-    return text if text.strip() else ""
+    if not text.strip():
+        return ""
+    server.suggestions.remember(cursor, text)
+    return text
 
 
 def _may_suggest(server: Server, cursor: Cursor) -> bool:

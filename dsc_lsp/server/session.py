@@ -18,6 +18,7 @@ from dsc_lsp.server.lifecycle import Ending
 from dsc_lsp.server.progress import LoadingProgress
 from dsc_lsp.server.protocol import Protocol
 from dsc_lsp.settings import Parsed, Settings
+from dsc_lsp.suggestions import Suggestions
 
 OpenEngine: TypeAlias = Callable[[Settings, Report], Engine]
 """Loads the model that the settings name; called on the engine's thread."""
@@ -50,6 +51,7 @@ class Server(LanguageServer):
             lambda report: open_engine(self.base_settings, report), self._status_from_worker
         )
         self.generations = Generations(self.worker)
+        self.suggestions = Suggestions()
         self.loading = LoadingProgress(self)
         self._loop = asyncio.get_running_loop()
         self.is_started = False
@@ -75,7 +77,7 @@ class Server(LanguageServer):
 
     def tell_once(self, message: str, kind: types.MessageType) -> None:
         """Show a message to the user, the first time only."""
-        if message in self._told or len(self._told) > _MOST_MESSAGES:
+        if not message or message in self._told or len(self._told) > _MOST_MESSAGES:
             return
         self._told.add(message)
         self.window_show_message(types.ShowMessageParams(kind, message))
@@ -86,14 +88,14 @@ class Server(LanguageServer):
         if parsed.settings != self.settings:
             self.settings = parsed.settings
             self.generations.forget_all()
+            self.suggestions = Suggestions()
         self.tell_problems(parsed.problems)
 
     def tell_problems(self, problems: Iterable[str]) -> None:
         """Tell the user which settings were not taken: one message, with what is new in it."""
-        new = [problem for problem in problems if problem not in self._told][:_MOST_PROBLEMS]
+        new = [problem for problem in problems if problem not in self._told]
+        self.tell_once("\n".join(new[:_MOST_PROBLEMS]), types.MessageType.Warning)
         self._told.update(new)
-        if new:
-            self.tell_once("\n".join(new), types.MessageType.Warning)
 
     def memory_changed(self, *, exceeded: bool) -> None:
         """Stop suggesting while the server occupies too much memory."""

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import socket
 import threading
+from io import BufferedIOBase
 from typing import BinaryIO
 
 _FIRST_HEADERS = b"content-"
@@ -42,7 +43,7 @@ def listen(address: str, port: int) -> socket.socket:
     return socket.create_server((address, port), family=family)
 
 
-def accept_client(listener: socket.socket) -> tuple[BinaryIO, BinaryIO]:
+def accept_client(listener: socket.socket) -> tuple[BufferedIOBase, BinaryIO]:
     """Wait for the one client and return its streams; others are refused from then on."""
     while True:
         connection, _address = listener.accept()

@@ -14,6 +14,7 @@ import re
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
+from io import BufferedIOBase
 from typing import BinaryIO, Final
 
 LONGEST_MESSAGE_BYTES = 64 * 2**20
@@ -25,6 +26,7 @@ WAITING_BYTES = 16 * 2**20
 _MESSAGE_OVERHEAD_BYTES = 256
 _HEADER = re.compile(rb"content-length[ \t]*:", re.IGNORECASE)
 _LENGTH = re.compile(rb"content-length[ \t]*:[ \t]*(\d{1,15})[ \t]*\r?\n\Z", re.IGNORECASE)
+_WHOLE_HEADER = re.compile(rb"content-length[ \t]*:[ \t]*\d{1,15}[ \t]*\r?\n", re.IGNORECASE)
 _LINE_BYTES = 16_384
 _LONGEST_LENGTH_HEADER = 64
 _FLUSH_SECONDS = 0.5
@@ -36,7 +38,7 @@ class MessageTooLong(Exception):
     """A message exceeded the limit and was skipped."""
 
 
-def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
+def claim_stdio() -> tuple[BufferedIOBase, BinaryIO]:
     """Take stdin and stdout for the protocol and leave harmless ones to everybody else.
 
     From here on what any library prints goes to stderr, and nobody reads the client's messages.
@@ -62,7 +64,7 @@ class MessageReader:
     text can hold such a line, since line breaks are escaped in its strings.
     """
 
-    def __init__(self, stream: BinaryIO, longest: int = LONGEST_MESSAGE_BYTES) -> None:
+    def __init__(self, stream: BufferedIOBase, longest: int = LONGEST_MESSAGE_BYTES) -> None:
         self.longest = longest
         self._stream = stream
         self._returned = b""
@@ -87,21 +89,35 @@ class MessageReader:
         return None
 
     def _body(self, length: int) -> bytes | None:
-        """Return the body; where the length was too great, the next message's start is kept."""
+        """Return the body; of a wrong length, what belongs to the next message is kept."""
         if length > self.longest:
             # Not skipped by its length, which may be a lie that would swallow all that follows.
             raise MessageTooLong
-        body = self._bytes(length)
-        if len(body) < length:
-            return None
+        pieces: list[bytes] = []
+        have, end = 0, b""
+        while have < length:
+            piece = self._some(length - have)
+            if not piece:
+                return None
+            # The next message shows that the length was too great, without waiting for all of it.
+            header = _WHOLE_HEADER.search(end + piece) if b"\n" in piece else None
+            pieces.append(piece)
+            if header is not None:
+                return self._up_to(have - len(end) + header.start(), b"".join(pieces))
+            have += len(piece)
+            end = (end + piece)[-_LONGEST_LENGTH_HEADER:]
+        body = b"".join(pieces)
         if body.rstrip().endswith((b"}", b"]")):
             return body
         header = _HEADER.search(body)
-        if header is None:
-            self._unfinished = body[-_LONGEST_LENGTH_HEADER:]
-            return body
-        self._returned = body[header.start() :] + self._returned
-        return body[: header.start()]
+        if header is not None:
+            return self._up_to(header.start(), body)
+        self._unfinished = body[-_LONGEST_LENGTH_HEADER:]
+        return body
+
+    def _up_to(self, end: int, body: bytes) -> bytes:
+        self._returned = body[end:] + self._returned
+        return body[:end]
 
     def _line(self) -> bytes:
         if not self._returned:
@@ -109,9 +125,11 @@ class MessageReader:
         line, newline, self._returned = self._returned.partition(b"\n")
         return line + (newline or self._stream.readline(_LINE_BYTES))
 
-    def _bytes(self, count: int) -> bytes:
-        head, self._returned = self._returned[:count], self._returned[count:]
-        return head + self._stream.read(count - len(head))
+    def _some(self, most: int) -> bytes:
+        if not self._returned:
+            return self._stream.read1(most)
+        head, self._returned = self._returned[:most], self._returned[most:]
+        return head
 
 
 class Backlog:
@@ -160,7 +178,7 @@ async def messages(
                 body = reader.read()
             except MessageTooLong as error:
                 body = error
-            except (OSError, ValueError):  # the stream broke, or was closed at the end
+            except Exception:  # noqa: BLE001 - the thread boundary: broken, closed, or a bug
                 body = None
             unhandled.add(_size(body))
             try:

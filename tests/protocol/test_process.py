@@ -191,11 +191,16 @@ def exit_code(arguments: list[str]) -> int | str | None:
         return ended.code
 
 
+NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="kills process groups")
+
+
+@NEEDS_SIGNALS
 @pytest.mark.parametrize("seed", range(3))
 def test_the_server_ends_when_its_client_is_killed(seed: int) -> None:
     assert seconds_after_kill(seed) < GONE_SECONDS
 
 
+@NEEDS_SIGNALS
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3, 53))
 def test_the_server_ends_whenever_its_client_is_killed(seed: int) -> None:

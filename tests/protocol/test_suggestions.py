@@ -257,15 +257,17 @@ async def test_one_message_for_each_cause() -> None:
     engine = ScriptedEngine(EngineError("The GPU is gone."))
     async with connected(engine) as client:
         await opened(client)
-        odd = {"settings": {"dsc": {"unknown": 1, "maxLines": 0}}}
-        for column in range(4):
+        one = {"settings": {"dsc": {"unknown": 1}}}
+        more = {"settings": {"dsc": {"unknown": 1, "maxLines": 0}}}
+        for column, odd in enumerate((one, one, more, more)):
             client.notify("workspace/didChangeConfiguration", odd)
             assert texts(await client.answer(client.ghost_text(0, column))) == []
         shown = client.shown()
-        assert len(shown) == 2
+        assert len(shown) == 3
         assert "dsc.unknown" in shown[0]
-        assert "dsc.maxLines" in shown[0]
         assert shown[1] == "The GPU is gone."
+        assert "dsc.maxLines" in shown[2]
+        assert "dsc.unknown" not in shown[2]
 
 
 async def test_a_failed_load_is_told_once_and_every_request_answered() -> None:
