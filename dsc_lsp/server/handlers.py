@@ -171,7 +171,7 @@ def _cursor(
 
 
 async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
-    """Return the text to insert, empty if there is none or the engine cannot say.
+    """Return the text to insert, from memory or the engine; empty if there is none.
 
     Raises:
         JsonRpcRequestCancelled: a newer request has taken this one's place.
@@ -182,8 +182,17 @@ async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
     if known is not None:
         server.generations.supersede(kind, cursor)
         return known
+    text = convert.visible(await _from_engine(server, kind, cursor))
+    if not text.strip():
+        return ""
+    server.suggestions.remember(cursor, text)
+    return text
+
+
+async def _from_engine(server: Server, kind: Kind, cursor: Cursor) -> str:
+    """Return what the engine says; empty if it cannot, which the user is told once."""
+    work = partial(_complete, cursor, server.settings)
     try:
-        work = partial(_complete, cursor, server.settings)
         async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
             result = await server.generations.complete(kind, cursor, work)
     except Cancelled:
@@ -204,11 +213,7 @@ async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
             types.MessageType.Error,
         )
         return ""
-    text = convert.visible(result.text)
-    if not text.strip():
-        return ""
-    server.suggestions.remember(cursor, text)
-    return text
+    return result.text
 
 
 def _may_suggest(server: Server, cursor: Cursor) -> bool:
