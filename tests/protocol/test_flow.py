@@ -7,7 +7,7 @@ import pytest
 
 from dsc_lsp.server import transport
 from dsc_lsp.server.memory import memory_limit, watch_memory
-from tests.protocol.client import connected, frame
+from tests.protocol.client import PATIENCE_SECONDS, connected, frame
 from tests.scripted import ScriptedEngine
 
 PROBE = {"jsonrpc": "2.0", "method": "no/suchMethod"}
@@ -34,8 +34,9 @@ async def test_a_client_that_does_not_read_is_waited_for(monkeypatch: pytest.Mon
         assert flood.is_alive(), "nothing more is read"
         assert waiting._waiting < 2 * limit
         client.reading.set()
-        await client.until(lambda: len(client.received) > len(numbers))
-        flood.join()
+        await asyncio.to_thread(flood.join, PATIENCE_SECONDS)
+        assert not flood.is_alive()
+        await client.settled()
 
 
 async def test_a_client_that_closes_its_ear_ends_the_server() -> None:

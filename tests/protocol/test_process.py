@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ SERVER = [sys.executable, "-m", "tests.protocol.scripted_server"]
 ROOT = Path(__file__).parents[2]
 MARKER = "SECRET_77aa"
 GONE_SECONDS = 20
+MOST_SECONDS = 60
 
 
 @contextmanager
@@ -37,9 +39,13 @@ def server(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[byt
         cwd=ROOT,
         env={**os.environ, **environment},
     )
+    # A server that hangs must fail a test, not hang it.
+    watchdog = threading.Timer(MOST_SECONDS, process.kill)
+    watchdog.start()
     try:
         yield process
     finally:
+        watchdog.cancel()
         process.kill()
         for stream in (process.stdin, process.stdout, process.stderr):
             assert stream is not None
