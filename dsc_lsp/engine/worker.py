@@ -147,7 +147,7 @@ class EngineWorker:
         except EngineError as error:
             self._set_status(WorkerStatus(WorkerState.FAILED, str(error)))
             return None
-        except Exception as error:  # noqa: BLE001 - the thread boundary: a bug must become an answer.
+        except BaseException as error:  # noqa: BLE001 - the thread boundary: a bug becomes an answer
             _log.exception("loading the model failed")
             reason = f"Loading the model failed ({type(error).__name__}); see the server's log."
             self._set_status(WorkerStatus(WorkerState.FAILED, reason))
@@ -190,6 +190,9 @@ def _perform(job: _Job, engine: Engine) -> None:
         result = job.work(engine, job.cancel)
     except Exception as error:  # noqa: BLE001 - the thread boundary: whoever asked gets the error.
         job.future.set_exception(error)
+    except BaseException as error:  # noqa: BLE001 - a library's SystemExit must not end the thread
+        ended = EngineError(f"A library tried to end the engine ({type(error).__name__}).")
+        job.future.set_exception(ended)
     else:
         job.future.set_result(result)
 

@@ -125,7 +125,7 @@ async def test_requests_while_the_model_loads_get_an_empty_list_at_once():
     async with session() as editor:
         editor.open(URI, TEXT)
         assert await editor.ghost_text(URI, LINE, 0) == []
-        assert (await editor.popup(URI, LINE, 0)).items == []
+        assert not (await editor.popup(URI, LINE, 0)).items
         assert not any(isinstance(one, types.WorkDoneProgressEnd) for one in editor.progress())
         assert await editor.loaded() == "starter"
         kinds = [type(one) for one in editor.progress()]

@@ -289,6 +289,16 @@ def test_a_listener_that_raises_does_not_end_the_thread() -> None:
     assert worker.close(SECONDS)
 
 
+def test_a_library_that_wants_to_exit_does_not_end_the_thread() -> None:
+    def leave(_engine: Engine, _cancel: CancelToken) -> int:
+        raise SystemExit(3)
+
+    with running() as worker:
+        with pytest.raises(EngineError, match="SystemExit"):
+            answer(worker, leave)
+        assert answer(worker, lambda engine, _cancel: engine.name) == "scripted"
+
+
 def never(_engine: Engine, _cancel: CancelToken) -> int:
     raise AssertionError("this work must not begin")
 
