@@ -20,7 +20,7 @@ from dsc_lsp.document import Cursor
 from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
 from dsc_lsp.server.failures import place_of
 from dsc_lsp.server.generations import Kind
-from dsc_lsp.server.lifecycle import watch_parent
+from dsc_lsp.server.lifecycle import process_of, watch_parent
 from dsc_lsp.server.memory import memory_limit, watch_memory
 from dsc_lsp.server.session import Server
 from dsc_lsp.settings import SECTION, Settings
@@ -47,8 +47,10 @@ def initialize(server: Server, params: types.InitializeParams) -> None:
     parsed = settings.merge(server.base_settings, params.initialization_options, machine=True)
     server.base_settings = server.settings = parsed.settings
     server.problems.extend(parsed.problems)
-    if params.process_id is not None:
-        server.in_background(watch_parent(params.process_id, server.ending))
+    # Looked up before the client has its answer: afterwards it may be gone already.
+    client = None if params.process_id is None else process_of(params.process_id)
+    if client is not None:
+        server.in_background(watch_parent(client, server.ending))
 
 
 async def initialized(server: Server, _params: types.InitializedParams) -> None:

@@ -25,16 +25,24 @@ class Ending:
         await self._asked.wait()
 
 
-async def watch_parent(process_id: int, ending: Ending) -> None:
+def process_of(process_id: int) -> psutil.Process | None:
+    """Return a process to watch; ``None`` if there is none of that number.
+
+    Then the client runs in a container or on another machine, where the number means something
+    else.
+    """
+    try:
+        return psutil.Process(process_id)
+    except (psutil.Error, ValueError, OverflowError):
+        return None
+
+
+async def watch_parent(process: psutil.Process, ending: Ending) -> None:
     """Ask for the end when the client's process is gone (LSP 3.18, ``InitializeParams``).
 
     Some clients leave our stdin open in a child of theirs when they are killed, so the end of
-    input is not enough. A process that is not there at first is not watched: the client runs in
-    a container or on another machine, where the number means something else.
+    input is not enough.
     """
-    process = _process(process_id)
-    if process is None:
-        return
     while is_alive(process):
         await asyncio.sleep(_POLL_SECONDS)
     ending.ask(1)
@@ -49,10 +57,3 @@ def is_alive(process: psutil.Process) -> bool:
         return False
     except psutil.Error:
         return True
-
-
-def _process(process_id: int) -> psutil.Process | None:
-    try:
-        return psutil.Process(process_id)
-    except (psutil.Error, ValueError, OverflowError):
-        return None

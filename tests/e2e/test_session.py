@@ -105,18 +105,19 @@ def test_the_server_is_gone_within_5_seconds_after_its_client_is_killed():
 async def test_the_server_is_gone_when_the_process_of_initialize_is_gone_though_stdin_is_open():
     stand_in = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     read_end, write_end = os.pipe()
-    server = subprocess.Popen(list(SERVER), stdin=read_end, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(list(SERVER), stdin=read_end, stdout=subprocess.PIPE)
+    assert server.stdout is not None
     params = {"processId": stand_in.pid, "rootUri": None, "capabilities": {}}
     body = json.dumps(
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
     ).encode()
     os.write(write_end, b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-    await asyncio.sleep(1)
+    assert await asyncio.to_thread(server.stdout.readline)
     assert server.poll() is None
     stand_in.kill()
     stand_in.communicate()
     assert await asyncio.to_thread(_gone, psutil.Process(server.pid), seconds=5)
-    server.wait()
+    server.communicate()
     os.close(read_end)
     os.close(write_end)
 
