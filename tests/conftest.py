@@ -1,5 +1,7 @@
 """Options and settings of all tests; how cases are written stands in ``tests/documents.py``."""
 
+from collections.abc import Iterator
+
 import hypothesis
 import pytest
 
@@ -23,3 +25,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def update(request: pytest.FixtureRequest) -> bool:
     """Whether what comes out shall be written down instead of compared."""
     return bool(request.config.getoption("--update"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _apart_from_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the tests and the servers they start a configuration, log and cache of their own."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+            patch.setenv(name, str(home))
+        yield
