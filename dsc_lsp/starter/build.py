@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dsc_lsp.starter import CHECKPOINT, corpus
+from dsc_lsp.models import STARTER_CHECKPOINT
+from dsc_lsp.starter import corpus
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
@@ -115,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser("python -m dsc_lsp.starter.build", description=__doc__)
     parser.add_argument("--preset", choices=sorted(PRESETS), required=True)
-    parser.add_argument("--output", type=Path, default=CHECKPOINT, help="checkpoint directory")
+    parser.add_argument(
+        "--output", type=Path, default=STARTER_CHECKPOINT, help="checkpoint directory"
+    )
     parser.add_argument("--work", type=Path, help="caches and resumable state")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, help="training time, instead of the preset's")
