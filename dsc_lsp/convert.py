@@ -6,7 +6,6 @@ and one inside a character is taken for its start.
 """
 
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,8 +18,6 @@ Encoding = types.PositionEncodingKind
 
 _SUGGESTION_SORTS_LAST = "\uffff"
 _LABEL_CHARACTERS = 60
-_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
-_LOOK_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -69,17 +66,6 @@ def lsp_position(document: Document, position: Position, encoding: Encoding) -> 
     return types.Position(position.line, _units(before, encoding))
 
 
-def visible(text: str) -> str:
-    """Return a suggestion without what its reader would not see, so that it is what it seems.
-
-    Dropped are control characters but tab and line breaks, format characters (bidirectional
-    overrides, zero-width characters, tags), line separators that only some editors know,
-    variation selectors, blanks that pass for letters, surrogates and unassigned code points:
-    ways to hide code (https://trojansource.codes) or what a prompt injection carries away.
-    """
-    return "".join(filter(_is_visible, text))
-
-
 def inline_item(cursor: Cursor, text: str, encoding: Encoding) -> types.InlineCompletionItem:
     """Return a suggestion as ghost text.
 
@@ -116,14 +102,6 @@ def completion_item(cursor: Cursor, text: str, encoding: Encoding) -> types.Comp
         insert_text_mode=types.InsertTextMode.AsIs,
         text_edit=edit,
     )
-
-
-def _is_visible(letter: str) -> bool:
-    if letter in "\t\r\n" or " " <= letter <= "~":
-        return True
-    if letter in _LOOK_BLANK or "\ufe00" <= letter <= "\ufe0f" or letter >= "\U000e0000":
-        return False
-    return unicodedata.category(letter) not in _HIDDEN_CATEGORIES
 
 
 def _range(cursor: Cursor, start: Position, end: Position, encoding: Encoding) -> types.Range:

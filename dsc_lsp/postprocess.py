@@ -4,6 +4,7 @@ The model writes ``\\n`` line breaks; ``clean`` gives the document's own.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from dsc_lsp.document import Cursor, indentation
@@ -12,6 +13,8 @@ from dsc_lsp.languages import language_of
 _TAB_COLUMNS = 8
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 _QUOTES = frozenset("\"'`")
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+_LOOK_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,12 @@ def clean(text: str, extent: Extent, cursor: Cursor, *, finished: bool) -> str:
 
     ``finished`` says that the model itself ended the text, so that its last line is complete.
     In this order: cut at the end of the extent, give up a last line that is not complete, drop
-    what stands after the cursor anyway, drop trailing white space, use the document's line ending.
+    invisible characters, then what stands after the cursor anyway, then trailing white space, and
+    use the document's line ending.
     """
     end = end_of(text + "\n" if finished else text, extent)
     kept = text[:end] if end is not None or finished else _complete_lines(text)
+    kept = _visible(kept)
     kept = _without_rest_of_line(kept, cursor.line_after)
     kept = _without_next_line(kept, cursor)
     lines = [line.rstrip() for line in kept.rstrip().split("\n")]
@@ -81,6 +86,25 @@ def _complete_lines(text: str) -> str:
     """Return a text that a cap has cut without its last line, unless that is all there is."""
     whole, newline, _ = text.rpartition("\n")
     return whole if newline and whole.strip() else text
+
+
+def _visible(text: str) -> str:
+    """Return a text without what its reader would not see, so that it is what it seems.
+
+    Dropped are control characters but tab and line breaks, format characters (bidirectional
+    overrides, zero-width characters, tags), line separators that only some editors know,
+    variation selectors, blanks that pass for letters, surrogates and unassigned code points:
+    ways to hide code (https://trojansource.codes) or what a prompt injection carries away.
+    """
+    return "".join(filter(_is_visible, text))
+
+
+def _is_visible(letter: str) -> bool:
+    if letter in "\t\r\n" or " " <= letter <= "~":
+        return True
+    if letter in _LOOK_BLANK or "\ufe00" <= letter <= "\ufe0f" or letter >= "\U000e0000":
+        return False
+    return unicodedata.category(letter) not in _HIDDEN_CATEGORIES
 
 
 def _without_rest_of_line(text: str, rest: str) -> str:

@@ -184,9 +184,7 @@ async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
     if known is not None:
         server.generations.supersede(kind, cursor)
         return known
-    text = convert.visible(await _from_engine(server, kind, cursor))
-    if not text.strip():
-        return ""
+    text = await _from_engine(server, kind, cursor)
     server.suggestions.remember(cursor, text)
     return text
 

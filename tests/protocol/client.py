@@ -103,6 +103,10 @@ class Client:
                 self._arrived.clear()
                 await self._arrived.wait()
 
+    async def ended(self) -> app.Exit:
+        """Wait for the end of the server."""
+        return await asyncio.wait_for(asyncio.shield(self.exit), PATIENCE_SECONDS)
+
     async def open_session(self, options: Any = None, **capabilities: Any) -> Message:
         """Shake hands; returns the answer to ``initialize``."""
         params = {

@@ -126,7 +126,7 @@ async def test_the_end_of_input_inside_a_message() -> None:
         await client.open_session()
         client.send_bytes(b"Content-Length: 100\r\n\r\n{")
         client.hang_up()
-        assert (await client.exit).code == 1
+        assert (await client.ended()).code == 1
 
 
 class Dribble(io.BytesIO):

@@ -191,7 +191,7 @@ async def test_shutdown_refuses_what_comes_later_and_cancels_what_waits() -> Non
         assert code(await client.request("shutdown")) == INVALID_REQUEST
         stuck.set()
         client.notify("exit")
-        assert (await client.exit).code == 0
+        assert (await client.ended()).code == 0
 
 
 @pytest.mark.parametrize("initialized", [False, True])
@@ -200,7 +200,7 @@ async def test_exit_without_shutdown_is_an_error(initialized: bool) -> None:  # 
         if initialized:
             await client.open_session()
         client.notify("exit")
-        assert (await client.exit).code == 1
+        assert (await client.ended()).code == 1
 
 
 async def test_shutdown_and_exit_in_one_breath() -> None:
@@ -208,7 +208,7 @@ async def test_shutdown_and_exit_in_one_breath() -> None:
         await client.open_session()
         request = client.ask("shutdown")
         client.notify("exit")
-        assert (await client.exit).code == 0
+        assert (await client.ended()).code == 0
         assert "result" in await client.answer(request)
 
 
