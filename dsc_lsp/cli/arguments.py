@@ -46,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
 
     complete = commands.add_parser("complete", help="complete one place in a file")
     complete.add_argument("place", metavar="FILE:LINE:COLUMN", help="line and column from 1")
+    complete.add_argument(
+        "--workspace", type=Path, metavar="DIR", help="the folder that FILE is relative to"
+    )
     complete.add_argument("--show-prompt", action="store_true", help="show what the model reads")
     complete.add_argument("--json", action="store_true", help="answer as JSON")
     _add_model_options(complete)
@@ -149,6 +152,7 @@ def _complete(chosen: argparse.Namespace) -> int:
 
     return complete.run(
         chosen.place,
+        workspace=chosen.workspace,
         model=chosen.model,
         device=chosen.device,
         show_prompt=chosen.show_prompt,

@@ -16,10 +16,16 @@ from dsc_lsp.settings import Settings
 
 
 def run(
-    place: str, *, model: str | None, device: str | None, show_prompt: bool, as_json: bool
+    place: str,
+    *,
+    workspace: Path | None,
+    model: str | None,
+    device: str | None,
+    show_prompt: bool,
+    as_json: bool,
 ) -> int:
     """Print the suggestion at a place; 0 also if there is none, 1 if the model failed."""
-    cursor = _cursor_of(place)
+    cursor = _cursor_of(place, workspace)
     settings = chosen_settings(model=model, device=device)
     try:
         engine = open_engine(settings, lambda _message, _percent: None)
@@ -37,13 +43,15 @@ def run(
     return 0
 
 
-def _cursor_of(place: str) -> Cursor:
+def _cursor_of(place: str, workspace: Path | None) -> Cursor:
     name, _, numbers = place.rpartition(":")
     name, _, line_number = name.rpartition(":")
     if not (name and line_number.isdecimal() and numbers.isdecimal()):
         raise UsageError(f"{place!r} is not FILE:LINE:COLUMN, such as src/main.py:10:5")
     line, column = int(line_number) - 1, int(numbers) - 1
-    path = Path(name)
+    if workspace is not None and not workspace.is_dir():
+        raise UsageError(f"the workspace {workspace} is not a directory")
+    path = (workspace or Path()) / name
     document = Document.of(_read(path), uri=path.absolute().as_uri(), language=identifier_of(path))
     if not 0 <= line < len(document.lines):
         raise UsageError(f"{path} has {len(document.lines)} lines; there is no line {line + 1}")

@@ -84,6 +84,18 @@ def test_lines_and_columns_count_from_1_and_must_be_there(
     assert reason in error(capsys)
 
 
+def test_a_file_is_looked_for_in_the_workspace(
+    file: Path, model: Path, capsys: pytest.CaptureFixture[str]
+):
+    arguments = ("--workspace", file.parent, "--model", model)
+    assert run("complete", f"{file.name}:6:21", *arguments) == 0
+    capsys.readouterr()
+    assert run("complete", "other.py:1:1", *arguments) == 2
+    assert error(capsys).endswith("other.py")
+    assert run("complete", f"{file.name}:1:1", "--workspace", file) == 2
+    assert error(capsys).endswith("is not a directory")
+
+
 def test_files_that_hold_no_text_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "latin1.py").write_bytes(b"# \xe9\n")
     (tmp_path / "zero.py").write_bytes(b"a\0b\n")
