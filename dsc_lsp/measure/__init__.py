@@ -1,1 +1,1 @@
-"""Measurements of speed, through the same server and pipeline that editors use."""
+"""Measurements of speed and quality, through the same server and pipeline that editors use."""
