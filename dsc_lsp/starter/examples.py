@@ -151,14 +151,6 @@ def rest_text(text: SourceText, hole: Hole) -> str:
     )
 
 
-def suffix_text(text: SourceText, hole: Hole) -> str:
-    """Return the text after the middle, as far as it is shown."""
-    if hole.suffix_end is None:
-        return ""
-    after = text.lines[hole.end_line + 1 : hole.suffix_end]
-    return text.lines[hole.end_line][hole.end_column :] + "".join(after)
-
-
 def fill_in_the_middle(
     text: SourceText,
     hole: Hole,

@@ -28,7 +28,7 @@ def test_parts_join_to_the_text(encoder: vocabulary.Encoder, lines: list[str], s
     last = hole.end_line + 1 if hole.suffix_end is None else hole.suffix_end
     shown = "".join(text.lines[:last])
     middle = examples.typed_text(text, hole) + examples.rest_text(text, hole)
-    joined = before + middle + examples.suffix_text(text, hole)
+    joined = before + middle + suffix_text(text, hole)
     if hole.suffix_end is None:
         assert shown.startswith(joined)
         assert "\n" not in shown[len(joined) :].rstrip("\n")
@@ -54,7 +54,7 @@ def test_the_prompt_is_laid_out_as_the_server_does(
     prefix = encoder.decode(prompt[2:begin])
     assert before.endswith(prefix)
     assert prefix == "" or len(prefix) == len(before) or before[-len(prefix) - 1] == "\n"
-    assert examples.suffix_text(text, hole).startswith(encoder.decode(prompt[begin + 1 : end]))
+    assert suffix_text(text, hole).startswith(encoder.decode(prompt[begin + 1 : end]))
     assert encoder.decode(prompt[end + 1 :]) == examples.typed_text(text, hole)
     assert example.rest[-1] == encoder.end_of_text
     assert encoder.decode(example.rest[:-1]) == examples.rest_text(text, hole)
@@ -102,3 +102,11 @@ def test_weights_belong_to_what_the_model_writes(encoder: vocabulary.Encoder):
         if encoder.fim_end in tokens:
             written = tokens[weights == examples.REST_WEIGHT]
             assert written[-1] == encoder.end_of_text
+
+
+def suffix_text(text: examples.SourceText, hole: examples.Hole) -> str:
+    """Return the text after the middle, as far as it is shown."""
+    if hole.suffix_end is None:
+        return ""
+    after = text.lines[hole.end_line + 1 : hole.suffix_end]
+    return text.lines[hole.end_line][hole.end_column :] + "".join(after)
