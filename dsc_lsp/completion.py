@@ -13,6 +13,7 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.document import Cursor
 from dsc_lsp.engine.base import Engine, GenerationRequest, Prompt
 from dsc_lsp.engine.tokens import text_decoder
+from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 
 
@@ -36,7 +37,11 @@ class Completion:
 
 
 def complete(
-    cursor: Cursor, settings: Settings, engine: Engine, cancel: CancelToken
+    cursor: Cursor,
+    repository: Repository,
+    settings: Settings,
+    engine: Engine,
+    cancel: CancelToken,
 ) -> Completion:
     """Return the suggestion at a cursor.
 
@@ -50,7 +55,9 @@ def complete(
     words = prompt_at(cursor, settings, engine)
     prompt_ms = _since(start)
     most = _most_new_tokens(settings, engine)
-    generation = engine.generate(GenerationRequest(words, most), cancel)
+    generation = engine.generate(
+        GenerationRequest(words, most, repository.continuations(cursor)), cancel
+    )
     decode = text_decoder()
     text, logprobs, first_token_ms, cut = "", list[float](), 0.0, False
     for token in generation.tokens:

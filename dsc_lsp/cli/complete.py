@@ -12,6 +12,7 @@ from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine, EngineError, Prompt
 from dsc_lsp.languages import identifier_of
+from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 
 
@@ -29,7 +30,7 @@ def run(
     settings = chosen_settings(model=model, device=device)
     try:
         engine = open_engine(settings, lambda _message, _percent: None)
-        result = complete(cursor, settings, engine, CancelToken())
+        result = complete(cursor, Repository(), settings, engine, CancelToken())
     except EngineError as error:
         print(f"dsc-lsp: {error}", file=sys.stderr)
         return 1

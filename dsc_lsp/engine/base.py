@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from dsc_lsp.cancel import CancelToken
+from dsc_lsp.lookup import Continuations
 from dsc_lsp.models import ModelFamily
 
 
@@ -43,10 +44,15 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One greedy generation: at most ``max_new_tokens`` after ``prompt``."""
+    """One greedy generation: at most ``max_new_tokens`` after ``prompt``.
+
+    ``continuations`` is what the repository would say, for drafts and for a small model's
+    distribution. An engine that has no use for them does without.
+    """
 
     prompt: Prompt
     max_new_tokens: int
+    continuations: Continuations | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dsc_lsp.languages import language_of
 from dsc_lsp.measure.holes import Hole
 from dsc_lsp.measure.metrics import edit_similarity, identifier_f1, is_exact, parses
 from dsc_lsp.measure.sandbox import passes
+from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 
 
@@ -74,7 +75,7 @@ def evaluate(
     ``run_programs`` runs what the model wrote, in a limited subprocess.
     """
     for hole in holes:
-        completion = complete(hole.cursor, settings, engine, CancelToken())
+        completion = complete(hole.cursor, Repository(), settings, engine, CancelToken())
         text = completion.text
         line = hole.cursor.line_before + hole.gold.split("\n")[0]
         yield Score(

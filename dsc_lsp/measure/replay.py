@@ -8,6 +8,7 @@ from dsc_lsp.completion import complete
 from dsc_lsp.document import Cursor, Position
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.measure.holes import Hole
+from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 
 
@@ -47,7 +48,7 @@ def _type(hole: Hole, settings: Settings, engine: Engine) -> Replay:
     written = keystrokes = accepted = wrong = 0
     while written < len(hole.gold):
         cursor = _after(hole, written)
-        text = complete(cursor, settings, engine, CancelToken()).text
+        text = complete(cursor, Repository(), settings, engine, CancelToken()).text
         keystrokes += 1
         if text and hole.gold.startswith(text, written):
             accepted += 1

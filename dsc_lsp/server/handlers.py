@@ -18,6 +18,7 @@ from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.completion import Completion
 from dsc_lsp.document import Cursor
 from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
+from dsc_lsp.repository import Repository
 from dsc_lsp.server.failures import place_of
 from dsc_lsp.server.generations import Kind
 from dsc_lsp.server.lifecycle import process_of, watch_parent
@@ -90,6 +91,7 @@ def did_open(server: Server, params: types.DidOpenTextDocumentParams) -> None:
     """Keep a document that the editor has opened."""
     document = convert.document_of(params.text_document)
     server.documents[document.uri] = document
+    server.repository.update(document)
 
 
 def did_change(server: Server, params: types.DidChangeTextDocumentParams) -> None:
@@ -99,14 +101,17 @@ def did_change(server: Server, params: types.DidChangeTextDocumentParams) -> Non
     document = server.documents.pop(params.text_document.uri, None)
     if document is None:
         return
-    server.documents[document.uri] = convert.changed(
+    document = convert.changed(
         document, params.content_changes, params.text_document.version, server.encoding
     )
+    server.documents[document.uri] = document
+    server.repository.update(document)
 
 
 def did_close(server: Server, params: types.DidCloseTextDocumentParams) -> None:
     """Forget a document."""
     server.documents.pop(params.text_document.uri, None)
+    server.repository.close(params.text_document.uri)
     server.generations.forget(params.text_document.uri)
     server.suggestions.forget(params.text_document.uri)
 
@@ -191,7 +196,7 @@ async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
 
 async def _from_engine(server: Server, kind: Kind, cursor: Cursor) -> str:
     """Return what the engine says; empty if it cannot, which the user is told once."""
-    work = partial(_complete, cursor, server.settings)
+    work = partial(_complete, cursor, server.repository, server.settings)
     try:
         async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
             result = await server.generations.complete(kind, cursor, work)
@@ -230,8 +235,14 @@ def _may_suggest(server: Server, cursor: Cursor) -> bool:
     return False
 
 
-def _complete(cursor: Cursor, chosen: Settings, engine: Engine, cancel: CancelToken) -> Completion:
-    result = completion.complete(cursor, chosen, engine, cancel)
+def _complete(
+    cursor: Cursor,
+    repository: Repository,
+    chosen: Settings,
+    engine: Engine,
+    cancel: CancelToken,
+) -> Completion:
+    result = completion.complete(cursor, repository, chosen, engine, cancel)
     _log.info(
         "%s: %.0f ms (prompt %.1f, first token %.0f), %d tokens read, %d of them known, %d new",
         engine.name,

@@ -13,6 +13,7 @@ from dsc_lsp import __version__, settings
 from dsc_lsp.document import Document
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.worker import EngineWorker, Report, WorkerState, WorkerStatus
+from dsc_lsp.repository import Repository
 from dsc_lsp.server.generations import Generations
 from dsc_lsp.server.lifecycle import Ending
 from dsc_lsp.server.progress import LoadingProgress
@@ -51,6 +52,7 @@ class Server(LanguageServer):
             lambda report: open_engine(self.base_settings, report), self._status_from_worker
         )
         self.generations = Generations(self.worker)
+        self.repository = Repository()
         self.suggestions = Suggestions()
         self.loading = LoadingProgress(self)
         self._loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import complete
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine import open_engine
+from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests.e2e.sessions import Session, inline_params, session
 
@@ -39,7 +40,7 @@ def expected(text: str, line: int, column: int) -> str:
     """Return what the pipeline says when it is called directly, without any server."""
     engine = open_engine(Settings(), lambda _message, _percent: None)
     cursor = Cursor(Document.of(text, uri=URI, language="python"), Position(line, column))
-    return complete(cursor, Settings(), engine, CancelToken()).text
+    return complete(cursor, Repository(), Settings(), engine, CancelToken()).text
 
 
 @pytest.mark.parametrize("encoding", Encoding)

@@ -15,6 +15,7 @@ from dsc_lsp import postprocess
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.completion import Completion, complete
 from dsc_lsp.document import Cursor
+from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests import documents
 from tests.documents import Case, cursor_in
@@ -34,19 +35,23 @@ def suggest(
     cursor: Cursor, raw: str, *, max_new_tokens: int = 512, max_lines: int = 12
 ) -> Completion:
     settings = Settings(max_new_tokens=max_new_tokens, max_lines=max_lines)
-    return complete(cursor, settings, ScriptedEngine(raw), CancelToken())
+    return complete(cursor, Repository(), settings, ScriptedEngine(raw), CancelToken())
 
 
 def test_decoding_stops_as_soon_as_the_block_is_seen_to_end() -> None:
     engine = ScriptedEngine("\n    return 1\n\ndef g():\n    return 2\n")
-    complete(cursor_in("def f():‸", language="python"), Settings(), engine, CancelToken())
+    complete(
+        cursor_in("def f():‸", language="python"), Repository(), Settings(), engine, CancelToken()
+    )
     assert b"".join(engine.said).decode().startswith("\n    return 1\n\ndef ")
     assert len(b"".join(engine.said)) < len("\n    return 1\n\ndef g():\n")
 
 
 def test_decoding_stops_at_the_end_of_a_single_line() -> None:
     engine = ScriptedEngine("1\ny = 2\nz = 3\n")
-    complete(cursor_in("x = ‸", language="python"), Settings(), engine, CancelToken())
+    complete(
+        cursor_in("x = ‸", language="python"), Repository(), Settings(), engine, CancelToken()
+    )
     assert b"".join(engine.said) == b"1\ny"
 
 
@@ -69,14 +74,16 @@ def test_a_cancel_is_noticed_at_the_next_token() -> None:
         "a b c d e f", before_token=lambda number: cancel.cancel() if number == 2 else None
     )
     with pytest.raises(Cancelled):
-        complete(cursor_in("x = ‸", language="python"), Settings(), engine, cancel)
+        complete(cursor_in("x = ‸", language="python"), Repository(), Settings(), engine, cancel)
     assert len(engine.said) == 2
 
 
 def test_a_context_too_small_for_the_answer_counts_as_a_cap() -> None:
     settings = Settings(max_new_tokens=512)
     engine = ScriptedEngine("\n    a = 1\n    b = 1234567890", context_tokens=16)
-    result = complete(cursor_in("if x:‸", language="python"), settings, engine, CancelToken())
+    result = complete(
+        cursor_in("if x:‸", language="python"), Repository(), settings, engine, CancelToken()
+    )
     assert engine.requests[0].max_new_tokens == 8
     assert result.text == "\n    a = 1"
 
