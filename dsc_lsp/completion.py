@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dsc_lsp import postprocess, prompt, syntax
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.document import Cursor
-from dsc_lsp.engine.base import Engine, GenerationRequest, Prompt
+from dsc_lsp.engine.base import Effort, Engine, GenerationRequest, Prompt
 from dsc_lsp.engine.tokens import text_decoder
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
@@ -23,7 +23,8 @@ class Completion:
 
     ``text`` has the document's line endings and is empty where there is nothing to say.
     ``confidence`` is the geometric mean of the tokens' likelihoods, from 0 to 1.
-    Times are milliseconds from the call of ``complete``.
+    Times are milliseconds: ``prompt_ms``, ``first_token_ms`` and ``total_ms`` from the call of
+    ``complete``, ``effort``'s and ``post_ms`` (finding the end, cleaning up) each by itself.
     """
 
     text: str
@@ -33,7 +34,9 @@ class Completion:
     new_tokens: int
     prompt_ms: float
     first_token_ms: float
+    post_ms: float
     total_ms: float
+    effort: Effort
 
 
 def complete(
@@ -59,26 +62,33 @@ def complete(
         GenerationRequest(words, most, repository.continuations(cursor)), cancel
     )
     decode = text_decoder()
-    text, logprobs, first_token_ms, cut = "", list[float](), 0.0, False
+    text, logprobs, first_token_ms, post_ms, cut = "", list[float](), 0.0, 0.0, False
     for token in generation.tokens:
         cancel.check()
         if not logprobs:
             first_token_ms = _since(start)
         logprobs.append(token.logprob)
+        began = time.perf_counter()
         text += decode(token.data)
         cut = postprocess.end_of(text, extent) is not None
+        post_ms += _since(began)
         if cut:
             break
     finished = not cut and len(logprobs) < most
+    began = time.perf_counter()
+    kept = postprocess.clean(text, extent, cursor, finished=finished)
+    post_ms += _since(began)
     return Completion(
-        text=postprocess.clean(text, extent, cursor, finished=finished),
+        text=kept,
         confidence=math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0,
         prompt_tokens=generation.prompt_tokens,
         reused_tokens=generation.reused_tokens,
         new_tokens=len(logprobs),
         prompt_ms=prompt_ms,
         first_token_ms=first_token_ms,
+        post_ms=post_ms,
         total_ms=_since(start),
+        effort=generation.effort,
     )
 
 

@@ -5,7 +5,7 @@ never knows which one answers.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from dsc_lsp.cancel import CancelToken
@@ -47,33 +47,57 @@ class GenerationRequest:
     """One greedy generation: at most ``max_new_tokens`` after ``prompt``.
 
     ``continuations`` is what the repository would say, for drafts and for a small model's
-    distribution. An engine that has no use for them does without.
+    distribution; ``rejected`` is a text that was offered here and not taken whole, for drafts.
+    ``branches`` asks for so many alternatives, which begin with the likeliest first tokens.
+    An engine that has no use for any of them does without.
     """
 
     prompt: Prompt
     max_new_tokens: int
     continuations: Continuations | None = None
+    rejected: str = ""
+    branches: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token: its bytes (not always whole characters) and natural log likelihood."""
+    """One generated token: its bytes (not always whole characters) and natural log likelihood.
+
+    ``branch`` is the alternative it belongs to, 0 for the likeliest.
+    """
 
     id: int
     data: bytes
     logprob: float
+    branch: int = 0
+
+
+@dataclass(slots=True)
+class Effort:
+    """What a generation has cost so far; the engine counts on while its tokens are taken.
+
+    ``drafted`` tokens were guessed and checked, ``accepted`` of them were right, in ``steps``
+    runs of the model after the prompt was read.
+    """
+
+    prefill_ms: float = 0.0
+    decode_ms: float = 0.0
+    steps: int = 0
+    drafted: int = 0
+    accepted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
     """A generation under way; nothing is computed before ``tokens`` is iterated.
 
-    ``tokens`` ends without the control token that stopped the model.
+    ``tokens`` ends without the control token that stopped the model. Branches come interleaved.
     """
 
     prompt_tokens: int
     reused_tokens: int
     tokens: Iterator[Token]
+    effort: Effort = field(default_factory=Effort)
 
 
 class Tokenizer(Protocol):

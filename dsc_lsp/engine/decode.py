@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from dsc_lsp.cancel import CancelToken
+from dsc_lsp.engine.choice import Adjustment, choose
 from dsc_lsp.engine.kv_cache import KVCache
 
 PREFILL_CHUNK = 256
@@ -20,6 +21,7 @@ def greedy(
     max_new_tokens: int,
     stop: frozenset[int],
     cancel: CancelToken,
+    adjustments: Sequence[Adjustment] = (),
 ) -> Iterator[tuple[int, float]]:
     """Yield the likeliest tokens after ``ids`` with their natural log likelihoods.
 
@@ -28,10 +30,12 @@ def greedy(
     the iteration, so the next request can build on it.
     """
     logits = _prefill(model, cache, ids, cancel)
+    generated: list[int] = []
     for left in range(max_new_tokens - 1, -1, -1):
-        token, logprob = _likeliest(logits)
+        token, logprob = choose(logits, generated, adjustments)
         if token in stop:
             return
+        generated.append(token)
         yield token, logprob
         if not left:
             return
@@ -71,9 +75,3 @@ def _forward(model: Any, cache: KVCache, ids: Sequence[int]) -> torch.Tensor:
         )
     cache.ids.extend(ids)
     return output.logits[0, -1]
-
-
-def _likeliest(logits: torch.Tensor) -> tuple[int, float]:
-    scores = torch.log_softmax(logits.float(), dim=-1)
-    best = scores.max(dim=-1)
-    return int(best.indices), float(best.values)

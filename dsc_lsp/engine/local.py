@@ -16,6 +16,7 @@ from dsc_lsp.engine.base import (
     Token,
 )
 from dsc_lsp.engine.checkpoint import Checkpoint, find_checkpoint
+from dsc_lsp.engine.choice import Adjustment
 from dsc_lsp.engine.decode import greedy, score
 from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes, use_cpu_for
 from dsc_lsp.engine.kv_cache import KVCache
@@ -61,7 +62,8 @@ class LocalEngine:
         reused = min(self._cache.common_prefix(ids), len(ids) - 1)
         self._cache.crop(reused)
         new_tokens = min(request.max_new_tokens, room)
-        return Generation(len(ids), reused, self._tokens(ids, new_tokens, cancel))
+        tokens = self._tokens(ids, new_tokens, self._adjustments(request), cancel)
+        return Generation(len(ids), reused, tokens)
 
     def log_likelihood(self, prompt: Prompt, answer: tuple[int, ...]) -> float:
         """Return the natural log likelihood of the answer's token ids after a prompt."""
@@ -78,8 +80,16 @@ class LocalEngine:
         if device.type != "cpu":
             torch.accelerator.memory.empty_cache()
 
+    def _adjustments(self, _request: GenerationRequest) -> tuple[Adjustment, ...]:
+        """Return what has a say in the choice of each token of a request, in order."""
+        return ()
+
     def _tokens(
-        self, ids: tuple[int, ...], new_tokens: int, cancel: CancelToken
+        self,
+        ids: tuple[int, ...],
+        new_tokens: int,
+        adjustments: tuple[Adjustment, ...],
+        cancel: CancelToken,
     ) -> Iterator[Token]:
         tokens = greedy(
             self._model,
@@ -88,6 +98,7 @@ class LocalEngine:
             max_new_tokens=new_tokens,
             stop=self._stop,
             cancel=cancel,
+            adjustments=adjustments,
         )
         try:
             for token, logprob in tokens:
