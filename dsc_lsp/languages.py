@@ -51,6 +51,7 @@ _ELEMENT_CLOSERS = r"(?:[})\]]|</)"
 _C_UNFINISHED = r"/\*|\"[^\n]*\Z|'[{(\[]\Z"
 _SCRIPT_UNFINISHED = r"/\*|`|[\"'][^\n]*\Z"
 _SCRIPT_OPAQUE = ("comment", "string", "template_string", "regex")
+_VOID_ELEMENTS = r"area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr"
 
 PLAIN = Language("plain", (), (), r"[{(\[:]$", _CLOSERS)
 
@@ -67,7 +68,7 @@ LANGUAGES: tuple[Language, ...] = (
     ),
     Language(
         "javascript",
-        ("javascript", "javascriptreact"),
+        ("javascript", "javascriptreact", "jsx"),
         (".js", ".mjs", ".cjs", ".jsx"),
         rf"(?:{_BRACES_AND_ARROWS}|{_ELEMENT})",
         _ELEMENT_CLOSERS,
@@ -87,7 +88,7 @@ LANGUAGES: tuple[Language, ...] = (
     ),
     Language(
         "tsx",
-        ("typescriptreact",),
+        ("typescriptreact", "tsx"),
         (".tsx",),
         rf"(?:{_BRACES_AND_ARROWS}|{_ELEMENT})",
         _ELEMENT_CLOSERS,
@@ -193,6 +194,99 @@ LANGUAGES: tuple[Language, ...] = (
         Grammar("tree_sitter_bash"),
         ("comment", "string", "raw_string", "heredoc_body"),
         r"(?<!<)<<-?[\"'\\]?([A-Za-z_]\w*)\b(?![\s\S]*^\t*\1$)|[\"'][^\n]*\Z",
+    ),
+    Language(
+        "html",
+        ("html",),
+        (".html", ".htm"),
+        rf"(?:[{{\[]$|(?!<(?:{_VOID_ELEMENTS})\b){_ELEMENT})",
+        _ELEMENT_CLOSERS,
+        Grammar("tree_sitter_html"),
+        ("comment", "quoted_attribute_value"),
+        r"<!--|=\s*[\"'][^\n\"']*\Z",
+    ),
+    Language(
+        "css",
+        ("css", "scss", "less"),
+        (".css", ".scss", ".less"),
+        r"[{(\[]$",
+        _CLOSERS,
+        Grammar("tree_sitter_css"),
+        ("comment", "string_value"),
+        r"/\*|[\"'][^\n]*\Z",
+    ),
+    Language(
+        "json",
+        ("json", "jsonc"),
+        (".json", ".jsonc"),
+        r"[{\[]$",
+        _CLOSERS,
+        Grammar("tree_sitter_json"),
+        ("comment", "string"),
+        r"/\*|\"[^\n]*\Z",
+    ),
+    Language(
+        "yaml",
+        ("yaml",),
+        (".yaml", ".yml"),
+        r"(?:[{\[]|^(?:[^:]|:\S)*:(?:\s+[|>][-+\d]*)?)$",
+        # The items of a list may stand as deep as its key.
+        r"(?:-\s|[}\]])",
+        Grammar("tree_sitter_yaml"),
+        ("comment", "double_quote_scalar", "single_quote_scalar"),
+        r"[\"'][^\n]*\Z",
+    ),
+    Language(
+        "kotlin",
+        ("kotlin",),
+        (".kt", ".kts"),
+        r"(?:[{(\[]|->)$",
+        _CLOSERS,
+        Grammar("tree_sitter_kotlin"),
+        (
+            "line_comment",
+            "block_comment",
+            "string_literal",
+            "multiline_string_literal",
+            "character_literal",
+        ),
+        rf"\"\"\"|{_C_UNFINISHED}",
+    ),
+    Language(
+        "swift",
+        ("swift",),
+        (".swift",),
+        rf"(?:{_BRACES}|\{{[^{{}}]*\bin$)",
+        _CLOSERS,
+        Grammar("tree_sitter_swift"),
+        ("comment", "multiline_comment", "line_string_literal", "multi_line_string_literal"),
+        r"\"\"\"|/\*|\"[^\n]*\Z",
+    ),
+    Language(
+        "lua",
+        ("lua",),
+        (".lua",),
+        r"(?:\b(?:then|do|else|repeat|function\b[^()]*\([^()]*\))|[{(\[])$",
+        r"(?:(?:end|else|elseif|until)\b|[})\]])",
+        Grammar("tree_sitter_lua"),
+        ("comment", "string"),
+        r"\[=*\[|[\"'][^\n]*\Z",
+    ),
+    Language(
+        "scala",
+        ("scala",),
+        (".scala", ".sc", ".sbt"),
+        r"(?:[{(\[:]|=>|\b(?:then|else|do|match|yield|try)|\b(?:def|val|var|given)\b.*=)$",
+        r"(?:(?:else|catch|finally|end)\b|[})\]])",
+        Grammar("tree_sitter_scala"),
+        (
+            "comment",
+            "block_comment",
+            "string",
+            "interpolated_string_expression",
+            "character_literal",
+        ),
+        rf"\"\"\"|{_C_UNFINISHED}",
     ),
 )
 
