@@ -21,6 +21,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker ``slow``: tests of minutes, which run with ``pytest -m slow`` only."""
+    config.addinivalue_line("markers", "slow: takes minutes or the network; run with -m slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow tests out unless they were asked for."""
+    if "slow" in config.getoption("markexpr"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow; run with -m slow"))
+
+
 @pytest.fixture
 def update(request: pytest.FixtureRequest) -> bool:
     """Whether what comes out shall be written down instead of compared."""
