@@ -66,6 +66,8 @@ async def initialized(server: Server, _params: types.InitializedParams) -> None:
         watch_memory(limit, lambda exceeded: server.memory_changed(exceeded=exceeded))
     )
     server.in_background(server.loading.show())
+    server.tell_whether_off()
+    server.status.begin(server.client_capabilities.experimental)
     server.worker.start()
     workspace = server.client_capabilities.workspace
     if workspace is None:
@@ -198,8 +200,9 @@ async def _from_engine(server: Server, kind: Kind, cursor: Cursor) -> str:
     """Return what the engine says; empty if it cannot, which the user is told once."""
     work = partial(_complete, cursor, server.repository, server.settings)
     try:
-        async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
-            result = await server.generations.complete(kind, cursor, work)
+        with server.status.thinking():
+            async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
+                result = await server.generations.complete(kind, cursor, work)
     except Cancelled:
         raise JsonRpcRequestCancelled from None
     except TimeoutError:

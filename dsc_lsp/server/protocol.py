@@ -8,7 +8,7 @@ instead is said where it matters; the reproductions are in docs/decisions.md.
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, NamedTuple, TypeGuard
@@ -23,8 +23,9 @@ from pygls.exceptions import (
     JsonRpcRequestCancelled,
     JsonRpcServerNotInitialized,
 )
-from pygls.protocol import LanguageServerProtocol
+from pygls.protocol import LanguageServerProtocol, lsp_method
 
+from dsc_lsp.server import status
 from dsc_lsp.server.failures import as_answer, place_of
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,15 @@ class Protocol(LanguageServerProtocol):
             del self.fm.builtin_features[method]
         self.most_requests = MOST_REQUESTS
         self._initialized = False
+
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(
+        self, params: types.InitializeParams
+    ) -> Generator[Any, Any, types.InitializeResult]:
+        """Add what we offer beyond the protocol to the capabilities that pygls computes."""
+        result = yield from super().lsp_initialize(params)
+        result.capabilities.experimental = {status.CAPABILITY: True}
+        return result
 
     @property
     def is_shut_down(self) -> bool:

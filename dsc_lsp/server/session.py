@@ -18,6 +18,7 @@ from dsc_lsp.server.generations import Generations
 from dsc_lsp.server.lifecycle import Ending
 from dsc_lsp.server.progress import LoadingProgress
 from dsc_lsp.server.protocol import Protocol
+from dsc_lsp.server.status import StatusReport
 from dsc_lsp.settings import Parsed, Settings
 from dsc_lsp.suggestions import Suggestions
 
@@ -26,6 +27,10 @@ OpenEngine: TypeAlias = Callable[[Settings, Report], Engine]
 
 _MOST_PROBLEMS = 10
 _MOST_MESSAGES = 200
+_STARVED = (
+    "dsc-lsp uses more memory than `dsc.maxMemoryMegabytes` allows and makes no suggestions until"
+    " it uses less."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +60,7 @@ class Server(LanguageServer):
         self.repository = Repository()
         self.suggestions = Suggestions()
         self.loading = LoadingProgress(self)
+        self.status = StatusReport(self.protocol.notify)
         self._loop = asyncio.get_running_loop()
         self.is_started = False
         self.is_starved = False
@@ -91,6 +97,7 @@ class Server(LanguageServer):
             self.settings = parsed.settings
             self.generations.forget_all()
             self.suggestions = Suggestions()
+            self.tell_whether_off()
         self.tell_problems(parsed.problems)
 
     def tell_problems(self, problems: Iterable[str]) -> None:
@@ -99,17 +106,23 @@ class Server(LanguageServer):
         self.tell_once("\n".join(new[:_MOST_PROBLEMS]), types.MessageType.Warning)
         self._told.update(new)
 
+    def tell_whether_off(self) -> None:
+        """Tell the client's status bar whether suggestions are made, and why not."""
+        if not self.settings.enabled:
+            self.status.switched_off("Switched off by the setting `dsc.enabled`.")
+        elif self.is_starved:
+            self.status.switched_off(_STARVED)
+        else:
+            self.status.switched_off("")
+
     def memory_changed(self, *, exceeded: bool) -> None:
         """Stop suggesting while the server occupies too much memory."""
         self.is_starved = exceeded
         _log.warning("memory: %s", "above the limit" if exceeded else "below the limit again")
+        self.tell_whether_off()
         if exceeded:
             self.generations.forget_all()
-            self.tell_once(
-                "dsc-lsp uses more memory than `dsc.maxMemoryMegabytes` allows and makes no"
-                " suggestions until it uses less.",
-                types.MessageType.Warning,
-            )
+            self.tell_once(_STARVED, types.MessageType.Warning)
 
     def client_is_gone(self) -> None:
         """End the server; safe from any thread."""
@@ -137,5 +150,6 @@ class Server(LanguageServer):
     def _status_changed(self, status: WorkerStatus) -> None:
         _log.info("model: %s (%s)", status.state.value, status.message)
         self.loading.update(status)
+        self.status.worker_changed(status)
         if status.state is WorkerState.FAILED:
             self.tell_once(status.message, types.MessageType.Error)
