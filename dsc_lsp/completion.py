@@ -23,8 +23,9 @@ class Completion:
 
     ``text`` has the document's line endings and is empty where there is nothing to say.
     ``confidence`` is the geometric mean of the tokens' likelihoods, from 0 to 1.
-    Times are milliseconds: ``prompt_ms``, ``first_token_ms`` and ``total_ms`` from the call of
-    ``complete``, ``effort``'s and ``post_ms`` (finding the end, cleaning up) each by itself.
+    Times are milliseconds: ``syntax_ms``, ``prompt_ms``, ``first_token_ms`` and ``total_ms`` from
+    the call of ``complete``, ``effort``'s and ``post_ms`` (finding the end, cleaning up) each by
+    itself.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Completion:
     prompt_tokens: int
     reused_tokens: int
     new_tokens: int
+    syntax_ms: float
     prompt_ms: float
     first_token_ms: float
     post_ms: float
@@ -55,6 +57,7 @@ def complete(
     start = time.perf_counter()
     block = syntax.opened_block(cursor)
     extent = postprocess.extent_at(cursor, block, settings.max_lines)
+    syntax_ms = _since(start)
     words = prompt_at(cursor, settings, engine)
     prompt_ms = _since(start)
     most = _most_new_tokens(settings, engine)
@@ -84,6 +87,7 @@ def complete(
         prompt_tokens=generation.prompt_tokens,
         reused_tokens=generation.reused_tokens,
         new_tokens=len(logprobs),
+        syntax_ms=syntax_ms,
         prompt_ms=prompt_ms,
         first_token_ms=first_token_ms,
         post_ms=post_ms,

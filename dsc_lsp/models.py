@@ -7,6 +7,7 @@ To support another family, add a row; nothing else needs to know.
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,47 @@ HUB_CHECKPOINTS = (
     "deepseek-ai/deepseek-coder-6.7b-base",
     "deepseek-ai/deepseek-coder-1.3b-base",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The sizes of a Llama model; RoPE is as in DeepSeek-Coder."""
+
+    hidden_size: int
+    intermediate_size: int
+    layers: int
+    heads: int
+    kv_heads: int
+    vocabulary: int = 32_256
+    positions: int = 16_384
+
+    def config(self) -> dict[str, Any]:
+        """Return what stands in ``config.json``."""
+        return {
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "hidden_act": "silu",
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.intermediate_size,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads,
+            "vocab_size": self.vocabulary,
+            "max_position_embeddings": self.positions,
+            "rms_norm_eps": 1e-6,
+            "rope_theta": 100_000,
+            "rope_scaling": {"type": "linear", "factor": 4.0},
+            "tie_word_embeddings": False,
+        }
+
+
+# The shapes of the hub's checkpoints, and one for tests, to measure speed with random weights.
+SHAPES = {
+    "deepseek-coder-1.3b": Shape(2048, 5504, 24, 16, 16),
+    "deepseek-coder-6.7b": Shape(4096, 11_008, 32, 32, 32),
+    "deepseek-coder-33b": Shape(7168, 19_200, 62, 56, 8),
+    "tiny": Shape(64, 128, 2, 4, 2),
+}
 
 FAMILIES: tuple[ModelFamily, ...] = (STARTER, DEEPSEEK_CODER_INSTRUCT, DEEPSEEK_CODER_BASE)
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from dsc_lsp import __version__
 from dsc_lsp.cli.usage import UsageError
+from dsc_lsp.models import SHAPES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_model_options(doctor)
     doctor.set_defaults(run=_doctor)
     _add_eval(commands.add_parser("eval", help="measure the quality of suggestions"))
+    _add_bench(commands.add_parser("bench", help="measure the speed of suggestions"))
     return parser
 
 
@@ -80,6 +82,29 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=int, default=0, help="show so many of the holes")
     _add_model_options(parser)
     parser.set_defaults(run=_eval)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trace",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a typing trace as JSON lines; may be repeated (those that ship)",
+    )
+    parser.add_argument(
+        "--shape", choices=tuple(SHAPES), help="random weights of this shape, not a checkpoint"
+    )
+    parser.add_argument("--limit", type=_positive, help="so many keystrokes of each trace")
+    parser.add_argument("--max-new-tokens", type=_positive, help="of each suggestion")
+    parser.add_argument(
+        "--baseline", action="store_true", help="ask transformers' generate the same afterwards"
+    )
+    parser.add_argument("--json", action="store_true", help="answer as JSON")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the distribution")
+    _add_model_options(parser)
+    parser.set_defaults(run=_bench)
 
 
 def _positive(text: str) -> int:
@@ -180,4 +205,22 @@ def _eval(chosen: argparse.Namespace) -> int:
         typing=chosen.typing,
         seen=chosen.seen,
         samples=chosen.samples,
+    )
+
+
+def _bench(chosen: argparse.Namespace) -> int:
+    from dsc_lsp.cli import bench
+
+    return bench.run(
+        bench.Options(
+            traces=tuple(chosen.trace),
+            model=chosen.model,
+            device=chosen.device,
+            shape=chosen.shape,
+            limit=chosen.limit,
+            max_new_tokens=chosen.max_new_tokens,
+            baseline=chosen.baseline,
+            as_json=chosen.json,
+            plot=chosen.plot,
+        )
     )

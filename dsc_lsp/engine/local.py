@@ -46,6 +46,30 @@ class LocalEngine:
         self._stop = frozenset(tokenizer.control(token) for token in family.stop)
         self._cache = KVCache(model.config.num_hidden_layers)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self._model.device
+
+    @property
+    def weight_bytes(self) -> int:
+        """The bytes of weights that each token reads: all but the input embeddings, if apart."""
+        weights = sum(
+            weight.numel() * weight.element_size() for weight in self._model.parameters()
+        )
+        if self._model.config.tie_word_embeddings:
+            return weights
+        embeddings = self._model.get_input_embeddings().weight
+        return weights - embeddings.numel() * embeddings.element_size()
+
+    @property
+    def bytes_per_position(self) -> int:
+        """The bytes of keys and values that a token in the context has."""
+        config = self._model.config
+        head_dim = config.hidden_size // config.num_attention_heads
+        numbers = 2 * config.num_hidden_layers * config.num_key_value_heads * head_dim
+        return numbers * self._model.dtype.itemsize
+
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         """Start a greedy generation that reads only what differs from the last prompt.
 

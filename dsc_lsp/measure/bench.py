@@ -1,0 +1,192 @@
+"""Speed of the whole pipeline while typing traces are replayed, key by key.
+
+Each edit is made, and at each place the suggestion is asked for as the server does it: first
+among those already offered, then from the engine. The next key is not pressed before the answer
+is there; where in the trace it was, the answer counts as late.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.completion import Completion, complete
+from dsc_lsp.engine.base import Engine, Generation, GenerationRequest, Prompt
+from dsc_lsp.measure.traces import Trace
+from dsc_lsp.repository import Repository
+from dsc_lsp.settings import Settings
+from dsc_lsp.suggestions import Suggestions
+
+
+@dataclass(frozen=True, slots=True)
+class Keystroke:
+    """One key and the suggestion after it; ``completion`` is ``None`` if none was asked for.
+
+    ``sync_ms`` is the edit of the document, ``total_ms`` all from the key to the suggestion.
+    ``request`` is what the engine was asked, ``late`` whether the next key came before the answer.
+    """
+
+    sync_ms: float
+    total_ms: float
+    late: bool
+    completion: Completion | None = None
+    request: GenerationRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Of milliseconds or counts."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+def replay(traces: Iterable[Trace], settings: Settings, engine: Engine) -> Iterator[Keystroke]:
+    """Type the traces one after the other, each into a document of its own.
+
+    Raises:
+        EngineError: the engine failed.
+    """
+    recorder = _Recorder(engine)
+    for trace in traces:
+        yield from _replay(trace, settings, recorder)
+
+
+def answer_again(
+    keystrokes: Iterable[Keystroke], engine: Engine
+) -> Iterator[tuple[Keystroke, float]]:
+    """Give another engine the same prompts, and yield how many milliseconds each answer took.
+
+    It is asked for exactly as many tokens as were used of the first engine's answer, so that it
+    does not pay for deciding late where to stop.
+    """
+    for keystroke in keystrokes:
+        if keystroke.request is None or keystroke.completion is None:
+            continue
+        tokens = max(1, keystroke.completion.new_tokens)
+        start = time.perf_counter()
+        request = GenerationRequest(keystroke.request.prompt, tokens)
+        for _ in engine.generate(request, CancelToken()).tokens:
+            pass
+        yield keystroke, (time.perf_counter() - start) * 1000
+
+
+def percentiles(values: Iterable[float]) -> Percentiles:
+    """Return the percentiles of at least one value."""
+    ordered = sorted(values)
+    return Percentiles(*(_percentile(ordered, share) for share in (0.50, 0.95, 0.99)))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a replay cost. ``asked`` are the keystrokes at which the engine was asked.
+
+    ``keystroke_ms`` is over those, from the key to the suggestion; keystrokes along a known
+    suggestion are in ``typed_along_ms``. Per token: the tokens after the first of each answer.
+    """
+
+    keystrokes: int
+    asked: int
+    late: int
+    suggested: int
+    keystroke_ms: Percentiles
+    first_token_ms: Percentiles
+    typed_along_ms: Percentiles | None
+    stages_ms: dict[str, Percentiles]
+    prompt_tokens_median: float
+    prefilled_tokens_median: float
+    reused_tokens_median: float
+    new_tokens_median: float
+    drafted: int
+    accepted: int
+    decode_tokens_per_second: float | None
+    memory_megabytes: float
+
+
+def summarize(keystrokes: Sequence[Keystroke]) -> Report:
+    """Return the figures of a replay in which the engine was asked at least once."""
+    asked = [(key, key.completion) for key in keystrokes if key.completion is not None]
+    along = [key.total_ms for key in keystrokes if key.completion is None]
+    results = [result for _, result in asked]
+    decoded = sum(max(0, result.new_tokens - 1) for result in results)
+    decode_ms = sum(result.effort.decode_ms for result in results)
+    return Report(
+        keystrokes=len(keystrokes),
+        asked=len(asked),
+        late=sum(key.late for key in keystrokes),
+        suggested=sum(bool(result.text) for result in results) + len(along),
+        keystroke_ms=percentiles(key.total_ms for key, _ in asked),
+        first_token_ms=percentiles(key.sync_ms + result.first_token_ms for key, result in asked),
+        typed_along_ms=percentiles(along) if along else None,
+        stages_ms={
+            "sync": percentiles(key.sync_ms for key in keystrokes),
+            "syntax": percentiles(result.syntax_ms for result in results),
+            "prompt": percentiles(result.prompt_ms - result.syntax_ms for result in results),
+            "prefill": percentiles(result.effort.prefill_ms for result in results),
+            "decode": percentiles(result.effort.decode_ms for result in results),
+            "post": percentiles(result.post_ms for result in results),
+        },
+        prompt_tokens_median=statistics.median(result.prompt_tokens for result in results),
+        prefilled_tokens_median=statistics.median(
+            result.prompt_tokens - result.reused_tokens for result in results
+        ),
+        reused_tokens_median=statistics.median(result.reused_tokens for result in results),
+        new_tokens_median=statistics.median(result.new_tokens for result in results),
+        drafted=sum(result.effort.drafted for result in results),
+        accepted=sum(result.effort.accepted for result in results),
+        decode_tokens_per_second=1000 * decoded / decode_ms if decode_ms else None,
+        memory_megabytes=psutil.Process().memory_info().rss / 2**20,
+    )
+
+
+def _replay(trace: Trace, settings: Settings, engine: "_Recorder") -> Iterator[Keystroke]:
+    repository, suggestions = Repository(), Suggestions()
+    repository.update(trace.document())
+    cursors = trace.cursors()
+    after = [edit.ms for edit in trace.edits[1:]] + [math.inf]
+    for edit, next_ms in zip(trace.edits, after, strict=True):
+        start = time.perf_counter()
+        cursor = next(cursors)
+        repository.update(cursor.document)
+        sync_ms = _since(start)
+        if suggestions.find(cursor) is not None:
+            total_ms = _since(start)
+            yield Keystroke(sync_ms, total_ms, edit.ms + total_ms > next_ms)
+            continue
+        completion = complete(cursor, repository, settings, engine, CancelToken())
+        suggestions.remember(cursor, completion.text)
+        total_ms = _since(start)
+        late = edit.ms + total_ms > next_ms
+        yield Keystroke(sync_ms, total_ms, late, completion, engine.last)
+
+
+class _Recorder:
+    """An engine that remembers what it was asked last."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.name = engine.name
+        self.family = engine.family
+        self.tokenizer = engine.tokenizer
+        self.context_tokens = engine.context_tokens
+        self.last = GenerationRequest(Prompt(()), 1)
+        self._engine = engine
+
+    def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
+        self.last = request
+        return self._engine.generate(request, cancel)
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float:
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def _since(start: float) -> float:
+    return (time.perf_counter() - start) * 1000

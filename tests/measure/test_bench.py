@@ -1,0 +1,139 @@
+"""Replaying typing traces: what is typed, what is asked, what is counted."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsc_lsp.cli import main
+from dsc_lsp.document import Position
+from dsc_lsp.measure import bench
+from dsc_lsp.measure.traces import (
+    Edit,
+    Trace,
+    TraceError,
+    read_trace,
+    shipped,
+    write_trace,
+)
+from dsc_lsp.measure.traces.record import trace_of
+from dsc_lsp.settings import Settings
+from tests.scripted import ScriptedEngine
+
+SETTINGS = Settings()
+_LINES = st.lists(st.sampled_from(["a = 1\n", "    b()\n", "\n", "é🙂\n", "\tc\n"]), max_size=8)
+
+
+def trace(*texts: str, text: str = "", ms: int = 1000) -> Trace:
+    """Return the trace in which texts are typed one after another at the start of a document."""
+    edits, at = list[Edit](), Position(0, 0)
+    for number, typed in enumerate(texts):
+        edits.append(Edit(ms * number, at, at, typed))
+        at = edits[-1].cursor
+    return Trace("dir/a.py", "python", text, tuple(edits))
+
+
+def final_text(typed: Trace) -> str:
+    return [typed.document(), *(cursor.document for cursor in typed.cursors())][-1].text
+
+
+@given(_LINES.map("".join), _LINES.map("".join), st.integers(0, 3))
+def test_a_recorded_trace_makes_the_later_text_of_the_earlier(before: str, after: str, seed: int):
+    typed = trace_of("a.py", before, after, seed=seed, limit=10_000)
+    assert final_text(typed) == after
+    times = [edit.ms for edit in typed.edits]
+    assert times == sorted(times)
+
+
+def test_the_traces_that_ship_are_real_typing():
+    traces = shipped()
+    assert len(traces) >= 3
+    for typed in traces:
+        single = sum(len(edit.text.strip()) <= 1 for edit in typed.edits)
+        assert len(typed.edits) >= 200
+        assert single > 0.9 * len(typed.edits)
+        assert final_text(typed) != typed.text
+
+
+def test_a_trace_is_read_as_it_was_written(tmp_path: Path):
+    typed = trace("x", "é\n", "\ty", text="a\r\n")
+    write_trace(typed, tmp_path / "t.jsonl")
+    assert read_trace(tmp_path / "t.jsonl") == typed
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", "a trace has a line for the file and one for each edit"),
+        ('{"name": "a", "language": "", "text": ""}\n', "one for each edit"),
+        ('{"name": "a"}\n{}\n', "line 1: not a line of a typing trace"),
+        ('{"name": "a", "language": "", "text": ""}\n{"ms": 1}\n', "line 2: not a line"),
+        ('{"name": "a", "language": "", "text": ""}\nno json\n', "line 2: not a line"),
+        ('{"name": "a", "language": "", "text": 5}\n{}\n', "line 1: not a line"),
+    ],
+)
+def test_a_damaged_trace_is_refused_with_its_line(tmp_path: Path, content: str, complaint: str):
+    (tmp_path / "t.jsonl").write_text(content)
+    with pytest.raises(TraceError, match=complaint):
+        read_trace(tmp_path / "t.jsonl")
+
+
+def test_the_model_is_asked_unless_a_suggestion_is_typed_along():
+    engine = ScriptedEngine("alue = 1\n", "\n")
+    keys = list(bench.replay([trace("v", "a", "l", "x")], SETTINGS, engine))
+    assert [key.completion is not None for key in keys] == [True, False, False, True]
+    assert len(engine.requests) == 2
+
+
+def test_an_answer_after_the_next_key_of_the_trace_is_late():
+    engine = ScriptedEngine("\n")
+    [hasty, last] = bench.replay([trace("v", "a", ms=0)], SETTINGS, engine)
+    assert (hasty.late, last.late) == (True, False)
+    [patient, last] = bench.replay([trace("v", "a", ms=10**6)], SETTINGS, engine)
+    assert (patient.late, last.late) == (False, False)
+
+
+def test_a_summary_counts_what_was_asked_and_what_was_known():
+    engine = ScriptedEngine("alue = 1\n", "\n")
+    keys = list(bench.replay([trace("v", "a", "l", "x")], SETTINGS, engine))
+    report = bench.summarize(keys)
+    assert (report.keystrokes, report.asked) == (4, 2)
+    assert report.suggested == 3
+    asked = sorted(key.total_ms for key in keys if key.completion is not None)
+    assert (report.keystroke_ms.p50, report.keystroke_ms.p99) == (asked[0], asked[1])
+    prompts = [key.completion.prompt_tokens for key in keys if key.completion is not None]
+    assert report.prompt_tokens_median == sum(prompts) / 2
+
+
+def test_the_other_engine_is_asked_the_same_for_as_many_tokens_as_were_used():
+    engine, other = ScriptedEngine("alue = 1\n", "\n"), ScriptedEngine("z")
+    keys = list(bench.replay([trace("v", "a", "l", "x")], SETTINGS, engine))
+    answers = list(bench.answer_again(keys, other))
+    assert [request.prompt for request in other.requests] == [
+        request.prompt for request in engine.requests
+    ]
+    used = [key.completion.new_tokens for key in keys if key.completion is not None]
+    assert [request.max_new_tokens for request in other.requests] == used
+    assert all(ms > 0 for _, ms in answers)
+
+
+def test_bench_answers_with_the_keys_of_the_design(capsys: pytest.CaptureFixture[str]):
+    arguments = ["bench", "--shape", "tiny", "--device", "cpu", "--limit", "4"]
+    assert main([*arguments, "--max-new-tokens", "4", "--baseline", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert {"p50", "p95", "p99"} <= set(answer["keystroke_ms"])
+    assert {"p50", "p99"} <= set(answer["server_ms"])
+    assert {"p50", "p95"} <= set(answer["first_token_ms"])
+    assert answer["generate_keystroke_ms"]["p50"] > 0
+    ratio = answer["generate_keystroke_ms"]["p50"] / answer["keystroke_ms"]["p50"]
+    assert answer["ratio_to_generate"] == pytest.approx(ratio)
+    assert answer["prefilled_tokens_median"] >= 1
+    assert "roofline_share" in answer
+    assert (answer["device"], answer["model"]) == ("cpu", "tiny (random)")
+
+
+def test_bench_refuses_a_trace_that_is_not_there(capsys: pytest.CaptureFixture[str]):
+    assert main(["bench", "--trace", "nowhere.jsonl"]) == 2
+    assert "nowhere.jsonl cannot be read" in capsys.readouterr().err
