@@ -14,7 +14,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
     from dsc_lsp.starter import examples, training
+    from dsc_lsp.starter.sources import SourceFile
     from dsc_lsp.starter.vocabulary import Encoder
 
 Report = Callable[[str], None]
@@ -51,6 +52,9 @@ class Preset:
     windows: int
     prompt_tokens: int
     threads: int
+    matrix_rate: float
+    other_rate: float
+    bfloat16: bool
 
 
 PRESETS = {
@@ -75,33 +79,40 @@ PRESETS = {
         windows=4,
         prompt_tokens=256,
         threads=1,
+        matrix_rate=0.02,
+        other_rate=4e-3,
+        bfloat16=False,
     ),
     "cpu": Preset(
-        selection=corpus.Selection(),
+        selection=corpus.Selection(limit=72_000_000),
         vocabulary_size=6144,
         hidden=192,
         layers=6,
         heads=3,
         intermediate=512,
-        steps=13_000,
-        seconds=5400.0,
-        rows=4,
+        steps=9000,
+        seconds=4680.0,
+        rows=6,
         row_tokens=512,
         long_row_tokens=1024,
         probe_holes=100,
         test_holes=600,
         windows=150,
         prompt_tokens=480,
-        threads=2,
+        threads=1,
+        matrix_rate=0.01,
+        other_rate=3e-3,
+        bfloat16=True,
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One build: what, where to, where its state is kept, and who is told of its progress."""
+    """One build: what, from and to where, where its state is, and who is told of its progress."""
 
     preset: Preset
+    places: corpus.Places
     output: Path
     work: Path
     seed: int
@@ -121,6 +132,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--work", type=Path, help="caches and resumable state")
     parser.add_argument("--seed", type=int, default=0)
+    for name, of_what in (("site-packages", "Python"), ("node-modules", "node")):
+        parser.add_argument(
+            f"--{name}",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="DIRECTORY",
+            help=f"take {of_what} packages from here, too; may be given more than once",
+        )
     parser.add_argument("--seconds", type=float, help="training time, instead of the preset's")
     parsed = parser.parse_args(arguments)
     # Before torch is loaded. Threads that wait actively for each other, as is GNU OpenMP's
@@ -131,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.seconds <= 0:
             parser.error("--seconds must be positive")
         preset = replace(preset, seconds=parsed.seconds)
+    places = corpus.Places(tuple(parsed.site_packages), tuple(parsed.node_modules))
     work: Path = parsed.work or default_work(parsed.preset)
     started = time.monotonic()
 
@@ -138,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"[{time.monotonic() - started:7.1f} s] {message}", flush=True)
 
     try:
-        build(Run(preset, parsed.output, work, parsed.seed, report))
+        build(Run(preset, places, parsed.output, work, parsed.seed, report))
     except BuildError as error:
         parser.exit(1, f"{error}\n")
     except OSError as error:
@@ -219,7 +240,7 @@ def _claim(run: Run) -> None:
 def _gather(run: Run) -> None:
     if (run.work / "corpus.json").exists():
         return
-    gathered = corpus.gather(run.preset.selection, run.seed)
+    gathered = corpus.gather(run.preset.selection, run.places, run.seed, run.report)
     if not gathered.training or not gathered.held_out:
         raise BuildError(
             "too few packages with a permissive license are installed beside this one"
@@ -246,7 +267,7 @@ def _tokenizer(run: Run) -> "Encoder":
 
 
 def _train(run: Run, encoder: "Encoder") -> "LlamaForCausalLM":
-    from dsc_lsp.starter import evaluation, training
+    from dsc_lsp.starter import evaluation, imports, rows, training
 
     preset, checkpoint = run.preset, run.work / "training.pt"
     shape = training.ModelShape(preset.hidden, preset.layers, preset.heads, preset.intermediate)
@@ -254,7 +275,8 @@ def _train(run: Run, encoder: "Encoder") -> "LlamaForCausalLM":
     if (run.work / "training.json").exists():
         training.load_weights(model, checkpoint)
         return model
-    texts = read_texts(run.work / "training.jsonl", encoder)
+    files = corpus.read_files(run.work / "training.jsonl")
+    texts = encode(files, encoder)
     held_out = read_texts(run.work / "held_out.jsonl", encoder)
     holes = evaluation.make_holes(
         held_out,
@@ -282,10 +304,13 @@ def _train(run: Run, encoder: "Encoder") -> "LlamaForCausalLM":
         row_tokens=preset.row_tokens,
         long_row_tokens=preset.long_row_tokens,
         threads=preset.threads,
+        matrix_rate=preset.matrix_rate,
+        other_rate=preset.other_rate,
+        bfloat16=preset.bfloat16,
     )
     progress = training.train(
         model,
-        texts,
+        rows.collection(texts, imports.imported_files(files)),
         encoder,
         budget,
         run.seed,
@@ -335,11 +360,14 @@ def _evaluate(run: Run, encoder: "Encoder") -> None:
 
 def read_texts(path: Path, encoder: "Encoder") -> "list[examples.SourceText]":
     """Read stored files and encode them."""
+    return encode(corpus.read_files(path), encoder)
+
+
+def encode(files: "Iterable[SourceFile]", encoder: "Encoder") -> "list[examples.SourceText]":
+    """Split files into lines and encode them."""
     from dsc_lsp.starter import examples
 
-    return [
-        examples.source_text(file.path, file.text, encoder) for file in corpus.read_files(path)
-    ]
+    return [examples.source_text(file.path, file.text, encoder) for file in files]
 
 
 def _write_json(path: Path, value: Any) -> None:

