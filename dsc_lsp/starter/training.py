@@ -54,7 +54,7 @@ class Budget:
     long_share: float = 0.15  # of the budget, at its end, on long rows
     warm_up_share: float = 0.01  # of the budget, at its start
     save_seconds: float = 300.0
-    probe_seconds: float = 600.0
+    probe_seconds: float = 1200.0
 
 
 @dataclass(frozen=True, slots=True)
