@@ -1,0 +1,204 @@
+"""What must never enter a prompt: files that hold secrets by their name, lines by their content.
+
+The forms of keys and tokens are those that their issuers document. A line that only looks like a
+secret is left out of a prompt, too: that costs a line of context, the other mistake costs a key.
+"""
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import lru_cache
+
+from ahocorasick_rs import AhoCorasick
+
+_SECRET_FILES = (
+    ".env*", "*.env", ".envrc", ".netrc", "_netrc", ".npmrc", ".yarnrc*", ".pypirc", ".pgpass",
+    ".my.cnf", ".htpasswd", ".git-credentials", ".dockercfg", ".dockerconfigjson", ".s3cfg",
+    ".boto", ".terraformrc", "terraform.rc", "*.tfstate*", "*.tfvars*", "*.pem", "*.key", "*.ppk",
+    "*.p8", "*.p12", "*.pfx", "*.pkcs12", "*.jks", "*.keystore", "*.truststore", "*.asc", "*.gpg",
+    "*.pgp", "*.crt", "*.cer", "*.cert", "*.der", "*.csr", "*.kdbx", "*.ovpn", "*.agekey",
+    "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*_rsa", "*_ed25519", "authorized_keys",
+    "known_hosts", "credentials", "credentials.*", "*.credentials", "*credentials*.json",
+    "client_secret*", "service-account*.json", "service_account*.json", "secret.*", "secrets",
+    "secrets.*", "*.secret", "*.secrets", "local_settings.py", "kubeconfig*", "*.kubeconfig",
+    "vault.yml", "vault.yaml", ".vault*", "*.token", "auth.json", "*history",
+)  # fmt: skip
+_SECRET_FOLDERS = frozenset(
+    {".ssh", ".aws", ".azure", ".gnupg", ".kube", ".docker", ".gcloud", ".secrets", "secrets"}
+)
+_SECRET_NAME = re.compile("|".join(map(translate, _SECRET_FILES)), re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A form of secret: a line can only have it if it contains one of ``words``, in lower case."""
+
+    words: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+def _form(pattern: str, *words: str, flags: re.RegexFlag = re.NOFLAG) -> _Form:
+    return _Form(words, re.compile(pattern, flags))
+
+
+_KEYWORD = (
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key"
+    r"|private[_-]?key|signing[_-]?key|encryption[_-]?key|credential|bearer|client[_-]?secret)"
+)
+_LAST_WORD = _KEYWORD + r"(?:s|[_-]?(?:\d+|value|key|prod|dev|live|main|default|id))?"
+# What stands in code where a value will come from somewhere else, or is none.
+_NO_VALUE = (
+    r"(?![\"']?(?:none|null|nil|true|false|undefined|str|string|bytes|int|bool|optional|\w+\[|any"
+    r"|self|this|os\.|env|process\.|getenv|config|settings|get_?\w*\(|input\(|\$\{|\{\{|<|%\(|%s"
+    r"|x{3,}|\*{3,}|\.{3}|changeme|example|your[_-]|placeholder|test[\"'])\b)"
+)
+_FORMS = (
+    _form(r"\b(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z0-9]{16}\b", "akia", "asia", "abia", "acca",
+          "aroa", "aida"),
+    _form(r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{50,}", "ghp_", "gho_", "ghu_", "ghs_",
+          "ghr_", "github_pat_"),
+    _form(r"\bgl(?:pat|ptt|dt|rt|soat|cbt|ft|agent|imt)-[\w-]{18,}", "glpat-", "glptt-", "gldt-",
+          "glrt-", "glsoat-", "glcbt-", "glft-", "glagent-", "glimt-"),
+    _form(r"\bxox[abeoprs]-[\w-]{10,}|\bxapp-\d-[\w-]{10,}", "xox", "xapp-"),
+    _form(r"hooks\.slack\.com/(?:services|workflows)/\w+", "hooks.slack.com"),
+    _form(r"discord(?:app)?\.com/api/webhooks/\d+/[\w-]+", "/api/webhooks/"),
+    _form(r"\b[MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,}", "discord", "bot_token"),
+    _form(r"\b(?:sk|rk|pk|whsec)_(?:live|test)_\w{10,}|\bwhsec_\w{20,}", "_live_", "_test_",
+          "whsec_"),
+    _form(r"\bAIza[\w-]{30,}", "aiza"),
+    _form(r"\bya29\.[\w-]{20,}|\bGOCSPX-[\w-]{20,}", "ya29.", "gocspx-"),
+    _form(r"\bsk-(?:ant-|proj-|svcacct-|or-)?[\w-]{20,}", "sk-"),
+    _form(r"\bhf_[A-Za-z0-9]{20,}", "hf_"),
+    _form(r"\bnpm_[A-Za-z0-9]{30,}", "npm_"),
+    _form(r"\bpypi-[\w-]{40,}", "pypi-"),
+    _form(r"\bSG\.[\w-]{16,}\.[\w-]{16,}", "sg."),
+    _form(r"\bkey-[0-9a-f]{32}\b", "key-"),
+    _form(r"\bdop_v1_[0-9a-f]{40,}|\bdo[or]_v1_[0-9a-f]{40,}", "_v1_"),
+    _form(r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{30,}", "shpat_", "shpca_", "shppa_", "shpss_"),
+    _form(r"\bsq0(?:atp|csp|idp)-[\w-]{20,}|\bEAAA[\w-]{50,}", "sq0", "eaaa"),
+    _form(r"\b(?:dapi|nfp_|rubygems_|lin_api_|phc_|tfp_|atlasv1|hvs\.|hvb\.)[\w.-]{20,}", "dapi",
+          "nfp_", "rubygems_", "lin_api_", "phc_", "tfp_", "atlasv1", "hvs.", "hvb."),
+    _form(r"\bA3-[A-Z0-9]{6}-|\bATATT3[\w-]{20,}", "a3-", "atatt3"),
+    _form(r"\b\d{8,10}:AA[\w-]{32,}", ":aa"),
+    _form(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", "eyj"),
+    _form(r"\bAGE-SECRET-KEY-1\w+|\bPuTTY-User-Key-File", "age-secret-key", "putty-user-key"),
+    _form(r"-----BEGIN[ A-Z0-9]*(?:PRIVATE KEY|CERTIFICATE|PGP MESSAGE)|-----END[ A-Z0-9]*-----",
+          "-----begin", "-----end"),
+    _form(r"\bssh-(?:rsa|ed25519|dss)\s+AAAA|\becdsa-sha2-\S+\s+AAAA", "aaaa"),
+    _form(r"[a-z][\w+.-]*://[^\s/:@\"'{}$<>]*:[^\s/@\"'{}$<>]{3,}@", "://",
+          flags=re.IGNORECASE),
+    _form(r"(?:AccountKey|SharedAccessKey|SharedAccessSignature|sig)=[\w+/%=-]{20,}",
+          "accountkey=", "sharedaccess", "sig=", flags=re.IGNORECASE),
+    _form(r"\b(?:authorization|proxy-authorization)[\"']?\s*[:=,]\s*[\"']?\s*(?:basic|bearer|token)"
+          r"\s+[\w+/=.~-]{8,}", "authorization", flags=re.IGNORECASE),
+    _form(r"\b(?:curl|wget)\b.*\s(?:-u|--user)\s+[\"']?[^\s\"':$]+:[^\s\"'$]{3,}", "curl", "wget"),
+    # A quoted value with a secret's name: in code, in JSON, in YAML.
+    _form(_LAST_WORD + r"[\"']?\]?\s*(?::\s*\w+\s*)?(?::=|=>|[:=,(])\s*[bru]{0,2}"
+          + _NO_VALUE + r"([\"'`])(?!\1)[^\s\"'`{}<>$]{6,}\1",
+          "pass", "pwd", "secret", "token", "key", "credential", "bearer", flags=re.IGNORECASE),
+    # A value without quotes, as in properties and shell; code has names there: it needs a digit.
+    _form(r"^\s*(?:export\s+|set\s+|#\s*|//\s*)?[\w.-]*?" + _LAST_WORD + r"\s*[=:]\s*"
+          + _NO_VALUE + r"(?=\S*\d)[^\s\"'`(){}\[\]<>$;,.]{8,}\s*$",
+          "pass", "pwd", "secret", "token", "key", "credential", "bearer", flags=re.IGNORECASE),
+)  # fmt: skip
+_WORDS = AhoCorasick(sorted({word for form in _FORMS for word in form.words}))
+_ARMOUR = re.compile(r"[\s\"'+\\n#*/,;|-]*[A-Za-z0-9+/]{38,}={0,2}[\s\"'+\\n,;|)-]*")
+_LEAST_OPAQUE = 24
+_OPAQUE = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
+_LONGEST_LINE = 2_000
+
+
+def is_secret_path(path: str) -> bool:
+    """Whether a file's name, or a folder of its path (``/`` between), says that it is secret."""
+    *folders, name = path.split("/")
+    return bool(_SECRET_NAME.match(name)) or not _SECRET_FOLDERS.isdisjoint(folders)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in which the lines that hold a secret are empty; other lines stay in place.
+
+    Line breaks must be ``\\n``. Only lines with a suspicious word are looked at in full.
+    """
+    secret = {start for start in _suspicious_lines(text) if holds_secret(_line_at(text, start))}
+    if not secret:
+        return text
+    starts = iter(sorted(secret))
+    parts: list[str] = []
+    done = 0
+    for start in starts:
+        if start < done:
+            continue
+        end = _end_of_line(text, start)
+        if "PRIVATE KEY" in text[start:end] and "-----BEGIN" in text[start:end]:
+            end = _end_of_key(text, end)
+        parts += [text[done:start], "\n" * text.count("\n", start, end)]
+        done = end
+    return "".join((*parts, text[done:]))
+
+
+@lru_cache(50_000)
+def holds_secret(line: str) -> bool:
+    """Whether a line holds something that looks like a secret."""
+    part = line[:_LONGEST_LINE]
+    folded = part.lower()
+    for form in _FORMS:
+        if any(word in folded for word in form.words) and form.pattern.search(part):
+            return True
+    if _ARMOUR.fullmatch(part):
+        return True
+    return any(_looks_random(found[0]) for found in _OPAQUE.finditer(part))
+
+
+def _suspicious_lines(text: str) -> set[int]:
+    """Return where the lines begin that hold a suspicious word or a long opaque one."""
+    folded = text.lower()
+    if len(folded) != len(text):  # a few letters are longer in lower case, so offsets would lie
+        return {0, *(found.end() for found in re.finditer("\n", text))}
+    matches = _WORDS.find_matches_as_indexes(folded)
+    found = {text.rfind("\n", 0, place) + 1 for _, place, _ in matches}
+    for word in set(text.split()):
+        if len(word) >= _LEAST_OPAQUE and any(map(_looks_random, _OPAQUE.findall(word))):
+            place = text.find(word)
+            while place >= 0:
+                found.add(text.rfind("\n", 0, place) + 1)
+                place = text.find(word, place + len(word))
+    return found
+
+
+def _line_at(text: str, start: int) -> str:
+    return text[start : _end_of_line(text, start)]
+
+
+def _end_of_line(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
+
+
+def _end_of_key(text: str, begin: int) -> int:
+    """Return where the line of the key's end ends; a key without an end goes on to the last."""
+    end = text.find("-----END", begin)
+    return len(text) if end < 0 else _end_of_line(text, end)
+
+
+def _looks_random(word: str) -> bool:
+    """Whether a word looks as a key does and names, paths and versions do not."""
+    part = max(re.split(r"[/_=-]", word), key=len)
+    if len(part) >= 16 and _is_mixed(part) and _bits(part) >= 3.6:
+        return True
+    if len(part) >= 24 and re.fullmatch(r"[0-9a-fA-F]+", part) and _bits(part) >= 3.0:
+        return not part.isdigit()
+    is_base64 = len(word) >= 32 and not re.search(r"[_-]", word) and word.count("/") <= 3
+    return is_base64 and _is_mixed(word, digits=1) and _bits(word) >= 4.5
+
+
+def _is_mixed(word: str, digits: int = 2) -> bool:
+    there = sum(map(str.isdigit, word))
+    return there >= digits and word.lower() != word and word.upper() != word
+
+
+def _bits(word: str) -> float:
+    """Return the Shannon entropy of a word's characters, in bits a character."""
+    counts = Counter(word).values()
+    return -sum(count / len(word) * math.log2(count / len(word)) for count in counts)

@@ -1,0 +1,34 @@
+"""What a file defines. Cases: ``cases/outlines``; ``expect`` has a definition a line.
+
+Each line is the kind, the lines from 1, and the header, indented by how deep it stands.
+"""
+
+import pytest
+
+from dsc_lsp.languages import language_of
+from dsc_lsp.repository.outlines import Outline, outline
+from tests import documents
+from tests.documents import Case
+
+
+@pytest.mark.parametrize("case", documents.cases("outlines"))
+def test_outline(case: Case, *, update: bool) -> None:
+    found = outline(case.code.text, language_of(case.code.kind).name)
+    case.check("\n".join(_shown(found)), update=update)
+
+
+@pytest.mark.parametrize("text", ["", "def (", "class A(\n  def", "\ud800 = 1", "}\n" * 50])
+@pytest.mark.parametrize("language", ["python", "typescript", "rust", "cpp", "ruby", "klingon"])
+def test_broken_code_gives_less_and_never_fails(text: str, language: str) -> None:
+    assert len(outline(text, language)) <= 1
+
+
+def _shown(found: Outline) -> list[str]:
+    lines: list[str] = []
+    depths: list[int] = []
+    for entry in found:
+        depths.append(0 if entry.parent < 0 else depths[entry.parent] + 1)
+        header = " ⏎ ".join(line.strip() for line in entry.header.split("\n"))
+        place = f"{entry.first_line + 1}-{entry.last_line + 1}"
+        lines.append(f"{entry.kind:8} {place:6} {'  ' * depths[-1]}{header}")
+    return lines
