@@ -27,7 +27,10 @@ _GENERATED = re.compile(
     r"|\bdo not (?:edit|modify)\b",
     re.IGNORECASE,
 )
-_SUFFIXES = frozenset(suffix for row in LANGUAGES for suffix in row.suffixes)
+_DATA = frozenset({"json"})
+_SUFFIXES = frozenset(
+    suffix for row in LANGUAGES if row.name not in _DATA for suffix in row.suffixes
+)
 _SKIPPED_FOLDERS = frozenset(
     {"node_modules", "__pycache__", "bower_components", "site-packages", "dist-packages"}
 )
