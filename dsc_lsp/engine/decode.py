@@ -1,77 +1,93 @@
-"""Prefill and greedy decode with a Llama model and a cache that outlives the request."""
+"""Prefill and decode over a cache that outlives the request, with drafts that change nothing."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from dsc_lsp.cancel import CancelToken
+from dsc_lsp.engine.base import Effort
 from dsc_lsp.engine.choice import Adjustment, choose
-from dsc_lsp.engine.kv_cache import KVCache
+from dsc_lsp.engine.steps import Rows, Steps
 
 PREFILL_CHUNK = 256
 """Tokens read between two looks at the cancel token."""
 
 
-def greedy(
-    model: Any,
-    cache: KVCache,
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How a generation goes on: at most so many tokens, none after one of ``stop``."""
+
+    max_new_tokens: int
+    stop: Collection[int]
+    adjustments: Sequence[Adjustment] = ()
+
+
+def generate(
+    steps: Steps,
     ids: Sequence[int],
-    *,
-    max_new_tokens: int,
-    stop: frozenset[int],
+    decoding: Decoding,
     cancel: CancelToken,
-    adjustments: Sequence[Adjustment] = (),
+    effort: Effort,
 ) -> Iterator[tuple[int, float]]:
     """Yield the likeliest tokens after ``ids`` with their natural log likelihoods.
 
-    The cache must stand for a prefix of ``ids`` that is shorter than ``ids``. Ends at a token of
-    ``stop``, which is not yielded. The cache is right at every point where the caller may leave
-    the iteration, so the next request can build on it.
+    The steps' cache must stand for a prefix of ``ids`` that is shorter than ``ids``. Ends at a
+    token of ``decoding.stop``, which is not yielded. The cache is right at every point where the
+    caller may leave the iteration, so the next request can build on it. ``effort`` counts along.
     """
-    logits = _prefill(model, cache, ids, cancel)
+    rows = prefill(steps, ids, cancel, effort)
     generated: list[int] = []
-    for left in range(max_new_tokens - 1, -1, -1):
-        token, logprob = choose(logits, generated, adjustments)
-        if token in stop:
+    while True:
+        token, logprob = _chosen(rows, 0, generated, decoding.adjustments)
+        if token in decoding.stop:
             return
         generated.append(token)
         yield token, logprob
-        if not left:
+        if len(generated) == decoding.max_new_tokens:
             return
         cancel.check()
-        logits = _forward(model, cache, [token])
+        began = time.perf_counter()
+        rows = steps.run([token], 1)
+        effort.decode_ms += (time.perf_counter() - began) * 1000
+        effort.steps += 1
 
 
-def score(model: Any, ids: Sequence[int], answer: Sequence[int]) -> float:
-    """Return the natural log likelihood of ``answer`` after ``ids``."""
-    with torch.inference_mode():
-        logits = model(
-            input_ids=torch.tensor([[*ids, *answer]], device=model.device),
-            use_cache=False,
-            logits_to_keep=len(answer) + 1,
-        ).logits[0, :-1]
-        chosen = torch.tensor([list(answer)], device=model.device).T
-        return float(torch.log_softmax(logits.float(), dim=-1).gather(1, chosen).sum())
+def prefill(steps: Steps, ids: Sequence[int], cancel: CancelToken, effort: Effort) -> Rows:
+    """Read what the cache does not stand for yet; returns the row after the last token.
 
-
-def _prefill(model: Any, cache: KVCache, ids: Sequence[int], cancel: CancelToken) -> torch.Tensor:
-    logits = None
-    for start in range(len(cache.ids), len(ids), PREFILL_CHUNK):
+    Raises:
+        Cancelled: between two chunks; what has been read stays in the cache.
+    """
+    began = time.perf_counter()
+    rows = None
+    for start in range(len(steps.cache.ids), len(ids), PREFILL_CHUNK):
         cancel.check()
-        logits = _forward(model, cache, ids[start : start + PREFILL_CHUNK])
-    assert logits is not None, "at least one token must be new"
-    return logits
+        rows = steps.run(ids[start : start + PREFILL_CHUNK], 1)
+    effort.prefill_ms += (time.perf_counter() - began) * 1000
+    assert rows is not None, "at least one token must be new"
+    return rows
 
 
-def _forward(model: Any, cache: KVCache, ids: Sequence[int]) -> torch.Tensor:
-    """Run the model over new tokens; returns the logits after the last, shape (vocabulary,)."""
-    with torch.inference_mode():
-        output = model(
-            input_ids=torch.tensor([list(ids)], device=model.device),
-            past_key_values=cache.past_key_values,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-    cache.ids.extend(ids)
-    return output.logits[0, -1]
+def score(steps: Steps, ids: Sequence[int], answer: Sequence[int]) -> float:
+    """Return the natural log likelihood of ``answer`` after ``ids``; the cache must be empty."""
+    if len(ids) > 1:
+        prefill(steps, ids[:-1], CancelToken(), Effort())
+    total = 0.0
+    asked = [*ids[-1:], *answer[:-1]]
+    for start in range(0, len(answer), PREFILL_CHUNK):
+        part = answer[start : start + PREFILL_CHUNK]
+        rows = steps.run(asked[start : start + len(part)], len(part))
+        chosen = torch.tensor(part, device=rows.logits.device).unsqueeze(1)
+        total += float(torch.log_softmax(rows.logits.float(), dim=-1).gather(1, chosen).sum())
+    return total
+
+
+def _chosen(
+    rows: Rows, index: int, generated: Sequence[int], adjustments: Sequence[Adjustment]
+) -> tuple[int, float]:
+    """Return the choice in a row; without adjustments the model's run has made it already."""
+    if not adjustments:
+        return rows.best[index], rows.logprobs[index]
+    return choose(rows.logits[index], generated, adjustments)

@@ -1,13 +1,14 @@
-"""The engine that runs a Llama checkpoint in this process, through transformers."""
+"""The engine that runs a Llama checkpoint in this process."""
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import (
+    Effort,
     EngineError,
     Generation,
     GenerationRequest,
@@ -17,10 +18,14 @@ from dsc_lsp.engine.base import (
 )
 from dsc_lsp.engine.checkpoint import Checkpoint, find_checkpoint
 from dsc_lsp.engine.choice import Adjustment
-from dsc_lsp.engine.decode import greedy, score
+from dsc_lsp.engine.decode import Decoding, generate, score
 from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes, use_cpu_for
 from dsc_lsp.engine.kv_cache import KVCache
+from dsc_lsp.engine.llama import Llama
+from dsc_lsp.engine.shape import Shape, read_shape
+from dsc_lsp.engine.steps import EagerSteps
 from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
+from dsc_lsp.engine.weights import WeightsMismatch, load_weights
 from dsc_lsp.models import ModelFamily
 
 _log = logging.getLogger(__name__)
@@ -35,7 +40,7 @@ class LocalEngine:
         name: str,
         family: ModelFamily,
         tokenizer: CheckpointTokenizer,
-        model: Any,
+        model: Llama,
         context_tokens: int,
     ) -> None:
         self.name = name
@@ -44,7 +49,8 @@ class LocalEngine:
         self.context_tokens = context_tokens
         self._model = model
         self._stop = frozenset(tokenizer.control(token) for token in family.stop)
-        self._cache = KVCache(model.config.num_hidden_layers)
+        self._cache = _cache_for(model, context_tokens)
+        self._steps = EagerSteps(model, self._cache)
 
     @property
     def device(self) -> torch.device:
@@ -85,22 +91,30 @@ class LocalEngine:
             )
         reused = min(self._cache.common_prefix(ids), len(ids) - 1)
         self._cache.crop(reused)
-        new_tokens = min(request.max_new_tokens, room)
-        tokens = self._tokens(ids, new_tokens, self._adjustments(request), cancel)
-        return Generation(len(ids), reused, tokens)
+        decoding = Decoding(
+            min(request.max_new_tokens, room), self._stop, self._adjustments(request)
+        )
+        effort = Effort()
+        tokens = self._tokens(ids, decoding, cancel, effort)
+        return Generation(len(ids), reused, tokens, effort)
 
     def log_likelihood(self, prompt: Prompt, answer: tuple[int, ...]) -> float:
-        """Return the natural log likelihood of the answer's token ids after a prompt."""
-        return score(self._model, prompt.ids, answer)
+        """Return the natural log likelihood of the answer's token ids after a prompt.
+
+        The answer may be longer than the context leaves room for, not than the model's positions.
+        """
+        ids = prompt.ids
+        cache = _cache_for(self._model, len(ids) + len(answer))
+        return score(EagerSteps(self._model, cache), ids, answer)
 
     def forget(self) -> None:
         """Drop the keys and values of the last prompt."""
-        self._cache = KVCache(self._model.config.num_hidden_layers)
+        self._cache.crop(0)
 
     def close(self) -> None:
         """Give the memory of weights, keys and values back; the engine is of no use after."""
         device = self._model.device
-        del self._model, self._cache
+        del self._model, self._cache, self._steps
         if device.type != "cpu":
             torch.accelerator.memory.empty_cache()
 
@@ -109,21 +123,9 @@ class LocalEngine:
         return ()
 
     def _tokens(
-        self,
-        ids: tuple[int, ...],
-        new_tokens: int,
-        adjustments: tuple[Adjustment, ...],
-        cancel: CancelToken,
+        self, ids: tuple[int, ...], decoding: Decoding, cancel: CancelToken, effort: Effort
     ) -> Iterator[Token]:
-        tokens = greedy(
-            self._model,
-            self._cache,
-            ids,
-            max_new_tokens=new_tokens,
-            stop=self._stop,
-            cancel=cancel,
-            adjustments=adjustments,
-        )
+        tokens = generate(self._steps, ids, decoding, cancel, effort)
         try:
             for token, logprob in tokens:
                 yield Token(token, self.tokenizer.bytes_of(token), logprob)
@@ -153,60 +155,52 @@ def open_local(
     tokenizer = load_tokenizer(checkpoint.directory / "tokenizer.json", checkpoint.family)
     if where.type == "cpu":
         use_cpu_for(checkpoint.weight_bytes)
-    report("Starting transformers", 20)
-    weights = _load_weights(checkpoint, where)
-    if tokenizer.size > weights.config.vocab_size:
+    shape = read_shape(checkpoint.directory / "config.json")
+    if tokenizer.size > shape.vocabulary:
         raise EngineError(
             f"The tokenizer in {checkpoint.directory} has {tokenizer.size} tokens, more than the"
-            f" {weights.config.vocab_size} of the model. Download the checkpoint again."
+            f" {shape.vocabulary} of the model. Download the checkpoint again."
         )
-    positions = int(weights.config.max_position_embeddings)
+    report(f"Reading the weights of {checkpoint.name}", 20)
+    weights = _load_model(checkpoint, shape, where)
     engine = LocalEngine(
         name=checkpoint.name,
         family=checkpoint.family,
         tokenizer=tokenizer,
         model=weights,
-        context_tokens=min(context_tokens, positions),
+        context_tokens=min(context_tokens, shape.positions),
     )
     report(f"Warming {checkpoint.name} up", 90)
     _warm_up(engine)
     return engine
 
 
-def _load_weights(checkpoint: Checkpoint, device: torch.device) -> Any:
-    from transformers.models.llama.modeling_llama import LlamaForCausalLM
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+def _load_model(checkpoint: Checkpoint, shape: Shape, device: torch.device) -> Llama:
     try:
-        loaded: Any = LlamaForCausalLM.from_pretrained(
-            checkpoint.directory,
-            dtype=fastest_dtype(device),
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
+        weights = load_weights(
+            checkpoint.directory, shape, device=device, dtype=fastest_dtype(device)
         )
-        model, info = loaded
-        model = model.to(device).eval()
+        return Llama(shape, weights)
     except torch.OutOfMemoryError as error:
         raise EngineError(
             f"{checkpoint.name} needs {checkpoint.weight_bytes / 2**30:.1f} GiB for its weights,"
             f" more than is free on {device}. Choose a smaller model in `dsc.model`."
         ) from error
-    except Exception as error:  # whatever a damaged checkpoint raises in transformers
+    except WeightsMismatch as error:
+        raise EngineError(
+            f"{len(error.names)} weights are missing from {checkpoint.directory} or have another"
+            " shape than config.json says. Download the checkpoint again."
+        ) from error
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         _log.debug("loading failed", exc_info=True)
         raise EngineError(
             f"The weights in {checkpoint.directory} cannot be loaded ({type(error).__name__})."
             " Download the checkpoint again."
         ) from error
-    if info["missing_keys"] or info["mismatched_keys"]:
-        count = len(info["missing_keys"]) + len(info["mismatched_keys"])
-        raise EngineError(
-            f"{count} weights are missing from {checkpoint.directory} or have another shape than"
-            " config.json says. Download the checkpoint again."
-        )
-    return model
+
+
+def _cache_for(model: Llama, capacity: int) -> KVCache:
+    return KVCache(model.shape, capacity, device=model.device, dtype=model.dtype)
 
 
 def _warm_up(engine: LocalEngine) -> None:

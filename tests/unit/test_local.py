@@ -3,10 +3,10 @@
 import itertools
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import torch
@@ -16,12 +16,19 @@ from transformers import LlamaForCausalLM
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.engine import decode
 from dsc_lsp.engine.base import EngineError, Generation, GenerationRequest, Prompt, PromptPart
+from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.local import LocalEngine, open_local
+from dsc_lsp.engine.shape import read_shape
 from dsc_lsp.engine.tokens import load_tokenizer
+from dsc_lsp.engine.weights import load_weights
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
 from tests.checkpoints import make_checkpoint
 
 CONTEXT = 160
+STOP = frozenset(range(256, 256 + len(DEEPSEEK_CODER_BASE.control_tokens)))
+"""The control tokens of the tiny checkpoint stand behind its bytes."""
+
+Expected: TypeAlias = Callable[..., list[int]]
 TEXT = "def f(a, b):\n    return a + b\n\n\nclass A:\n    pass\n" * 4
 
 
@@ -40,12 +47,19 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(checkpoint: Path) -> Any:
+def reference(checkpoint: Path) -> Any:
     return LlamaForCausalLM.from_pretrained(checkpoint, dtype=torch.float64).eval()
 
 
+@pytest.fixture(scope="module")
+def model(checkpoint: Path) -> Llama:
+    shape = read_shape(checkpoint / "config.json")
+    where = torch.device("cpu")
+    return Llama(shape, load_weights(checkpoint, shape, device=where, dtype=torch.float64))
+
+
 @pytest.fixture
-def engine(checkpoint: Path, model: Any) -> LocalEngine:
+def engine(checkpoint: Path, model: Llama) -> LocalEngine:
     return LocalEngine(
         name="tiny",
         family=DEEPSEEK_CODER_BASE,
@@ -55,19 +69,43 @@ def engine(checkpoint: Path, model: Any) -> LocalEngine:
     )
 
 
+@pytest.fixture(scope="module")
+def expected(reference: Any) -> Expected:
+    """What transformers says after some ids, up to a control token."""
+
+    def generated(ids: Sequence[int], most: int, stop: Collection[int] = STOP) -> list[int]:
+        prompt = torch.tensor([list(ids)])
+        output = reference.generate(
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=min(most, CONTEXT - len(ids)),
+            do_sample=False,
+            eos_token_id=sorted(stop),
+            pad_token_id=0,
+        )
+        new = output[0, len(ids) :].tolist()
+        return list(itertools.takewhile(lambda token: token not in stop, new))
+
+    return generated
+
+
 @pytest.mark.parametrize("length", [1, 2, 7, 8, 64, 140])
 @pytest.mark.parametrize("chunk", [1, 7, 256])
 def test_a_fresh_engine_says_what_generate_says(
-    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, length: int, chunk: int
+    engine: LocalEngine,
+    expected: Expected,
+    monkeypatch: pytest.MonkeyPatch,
+    length: int,
+    chunk: int,
 ) -> None:
     monkeypatch.setattr(decode, "PREFILL_CHUNK", chunk)
     ids = engine.tokenizer.encode(TEXT)[:length]
-    assert say(engine, ids, 12) == generated(engine, ids, 12)
+    assert say(engine, ids, 12) == expected(ids, 12)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_over_edits_cancels_and_failures_it_says_what_generate_says(
-    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, seed: int
+    engine: LocalEngine, expected: Expected, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     chance = random.Random(seed)
     monkeypatch.setattr(decode, "PREFILL_CHUNK", chance.choice([3, 7, 256]))
@@ -83,7 +121,7 @@ def test_over_edits_cancels_and_failures_it_says_what_generate_says(
         assert generation.reused_tokens == min(common_prefix(known, ids), len(ids) - 1)
         assert generation.prompt_tokens == len(ids)
         assert not cancel.cancelled
-        assert [token.id for token in generation.tokens] == generated(engine, ids, 8)
+        assert [token.id for token in generation.tokens] == expected(ids, 8)
 
 
 def test_the_prompt_that_is_known_is_read_again_in_its_last_token_only(
@@ -100,7 +138,7 @@ def test_the_prompt_that_is_known_is_read_again_in_its_last_token_only(
 
 
 def test_a_cancel_is_noticed_between_chunks_and_what_was_read_is_kept(
-    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, expected: Expected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decode, "PREFILL_CHUNK", 10)
     ids = engine.tokenizer.encode(TEXT)[:60]
@@ -111,7 +149,7 @@ def test_a_cancel_is_noticed_between_chunks_and_what_was_read_is_kept(
     ):
         list(generation.tokens)
     assert reused(engine, ids) == 30
-    assert say(engine, ids, 4) == generated(engine, ids, 4)
+    assert say(engine, ids, 4) == expected(ids, 4)
 
 
 def test_a_cancel_is_noticed_before_the_first_token(engine: LocalEngine) -> None:
@@ -121,11 +159,11 @@ def test_a_cancel_is_noticed_before_the_first_token(engine: LocalEngine) -> None
         next(generation.tokens)
 
 
-def test_a_token_has_its_bytes_and_its_likelihood(engine: LocalEngine) -> None:
+def test_a_token_has_its_bytes_and_its_likelihood(engine: LocalEngine, reference: Any) -> None:
     ids = engine.tokenizer.encode(TEXT)[:20]
     (token,) = start(engine, ids, 1)[0].tokens
     with torch.inference_mode():
-        logits = engine._model(torch.tensor([ids])).logits[0, -1].float()
+        logits = reference(torch.tensor([ids])).logits[0, -1].float()
     assert token.id == int(logits.argmax())
     assert token.logprob == pytest.approx(float(logits.log_softmax(-1).max()), abs=1e-4)
     assert token.data == engine.tokenizer.bytes_of(token.id)
@@ -145,11 +183,13 @@ def test_the_context_is_filled_and_not_passed(engine: LocalEngine) -> None:
 
 
 @pytest.mark.parametrize("length", [CONTEXT, CONTEXT + 1])
-def test_a_prompt_that_leaves_no_room_is_refused(engine: LocalEngine, length: int) -> None:
+def test_a_prompt_that_leaves_no_room_is_refused(
+    engine: LocalEngine, expected: Expected, length: int
+) -> None:
     with pytest.raises(EngineError, match=r"contextTokens") as caught:
         start(engine, [1] * length, 1)
     assert str(length) in str(caught.value)
-    assert say(engine, [1, 2, 3], 2) == generated(engine, [1, 2, 3], 2)
+    assert say(engine, [1, 2, 3], 2) == expected([1, 2, 3], 2)
 
 
 def test_an_empty_prompt_is_refused(engine: LocalEngine) -> None:
@@ -166,7 +206,7 @@ def test_control_tokens_end_the_answer(engine: LocalEngine, checkpoint: Path) ->
     assert say(engine, ids, 12) == said[:third]
 
 
-def test_running_out_of_memory_names_the_remedy(engine: LocalEngine) -> None:
+def test_running_out_of_memory_names_the_remedy(engine: LocalEngine, expected: Expected) -> None:
     def fail(_call: int) -> None:
         raise torch.OutOfMemoryError
 
@@ -175,7 +215,7 @@ def test_running_out_of_memory_names_the_remedy(engine: LocalEngine) -> None:
         pytest.raises(EngineError, match=r"out of memory\. Lower `dsc\.con"),
     ):
         say(engine, [1, 2, 3], 2)
-    assert say(engine, [1, 2, 3], 2) == generated(engine, [1, 2, 3], 2)
+    assert say(engine, [1, 2, 3], 2) == expected([1, 2, 3], 2)
 
 
 def test_likelihoods_of_an_answer_are_those_of_its_tokens(engine: LocalEngine) -> None:
@@ -186,7 +226,7 @@ def test_likelihoods_of_an_answer_are_those_of_its_tokens(engine: LocalEngine) -
     assert total == pytest.approx(sum(token.logprob for token in tokens), abs=1e-4)
 
 
-def test_a_checkpoint_is_opened(checkpoint: Path) -> None:
+def test_a_checkpoint_is_opened(checkpoint: Path, expected: Expected) -> None:
     told: list[tuple[str, int]] = []
     engine = open_tiny(checkpoint, told)
     assert engine.name == "deepseek-coder-tiny-base"
@@ -195,7 +235,7 @@ def test_a_checkpoint_is_opened(checkpoint: Path) -> None:
     assert [percent for _, percent in told] == sorted(percent for _, percent in told)
     assert not engine._cache.ids, "the warm-up leaves nothing behind"
     ids = engine.tokenizer.encode(TEXT)[:20]
-    assert say(engine, ids, 5) == generated(engine, ids, 5)
+    assert say(engine, ids, 5) == expected(ids, 5)
     engine.close()
 
 
@@ -274,21 +314,6 @@ def reused(engine: LocalEngine, ids: Sequence[int]) -> int:
     return start(engine, ids, 1)[0].reused_tokens
 
 
-def generated(engine: LocalEngine, ids: Sequence[int], most: int) -> list[int]:
-    """What transformers says, up to a control token."""
-    prompt = torch.tensor([list(ids)])
-    output = engine._model.generate(
-        prompt,
-        attention_mask=torch.ones_like(prompt),
-        max_new_tokens=min(most, CONTEXT - len(ids)),
-        do_sample=False,
-        eos_token_id=sorted(engine._stop),
-        pad_token_id=0,
-    )
-    new = output[0, len(ids) :].tolist()
-    return list(itertools.takewhile(lambda token: token not in engine._stop, new))
-
-
 def edited(ids: list[int], chance: random.Random) -> list[int]:
     """Type, delete, change, cut or put something in front."""
     at = chance.randrange(len(ids))
@@ -333,12 +358,18 @@ def fail_in_a_layer(engine: LocalEngine, ids: list[int], chance: random.Random) 
 def hooked(engine: LocalEngine, before: Callable[[int], None]) -> Iterator[None]:
     """Call a function before each run of the last layer, when the first has run already."""
     calls = itertools.count()
-    layer = engine._model.model.layers[-1]
-    hook = layer.register_forward_pre_hook(lambda *_: before(next(calls)))
-    try:
+    layers = engine._model.shape.layers
+    attention = engine._model._attention
+
+    def hooked_attention(*arguments: Any) -> torch.Tensor:
+        forward, layer = divmod(next(calls), layers)
+        if layer == layers - 1:
+            before(forward)
+        return attention(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine._model, "_attention", hooked_attention)
         yield
-    finally:
-        hook.remove()
 
 
 def open_tiny(directory: Path, told: list[tuple[str, int]] | None = None) -> LocalEngine:

@@ -1,0 +1,174 @@
+"""The Llama forward, lean: fused weights, few operations a layer, nothing but torch.
+
+One function computes prefill, decode and the check of drafts, eagerly or while it is captured
+into a CUDA graph: it reads and writes tensors only, never the host. The tests hold it against
+transformers token by token.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own name for it
+
+from dsc_lsp.engine.kv_cache import KVCache
+from dsc_lsp.engine.shape import Shape
+
+
+class Projection(Protocol):
+    """A matrix of shape (out, in) in whatever form it is stored."""
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        """Return ``states``, shape (tokens, in), times the matrix: shape (tokens, out)."""
+        ...
+
+    def added_to(self, residual: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+        """Return the product added to ``residual``, shape (tokens, out)."""
+        ...
+
+
+class DenseProjection:
+    """A matrix as it is."""
+
+    __slots__ = ("_transposed", "weight")
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        self.weight = weight
+        self._transposed = weight.t()
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        """Return ``states`` times the matrix."""
+        return torch.mm(states, self._transposed)
+
+    def added_to(self, residual: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+        """Return the product added to ``residual``: one operation for both."""
+        return torch.addmm(residual, states, self._transposed)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """One layer; what reads the same states stands one above the other and is one product."""
+
+    attention_norm: torch.Tensor
+    qkv: Projection
+    attention_out: Projection
+    mlp_norm: torch.Tensor
+    gate_up: Projection
+    down: Projection
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """All weights of a model, on one device; ``embedding`` has shape (vocabulary, hidden)."""
+
+    embedding: torch.Tensor
+    layers: tuple[LayerWeights, ...]
+    norm: torch.Tensor
+    head: Projection
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where new tokens stand; tensors have shape (tokens,).
+
+    ``positions`` are those of the text, ``slots`` the rows of the cache that keep the tokens. They
+    look at the first ``length`` rows, where ``mask`` of shape (tokens, length), added to the
+    scores, allows it.
+    """
+
+    positions: torch.Tensor
+    slots: torch.Tensor
+    length: int
+    mask: torch.Tensor | None
+
+
+class Llama:
+    """Weights with the tables of their rotary embedding; holds no state between calls."""
+
+    def __init__(self, shape: Shape, weights: Weights) -> None:
+        self.shape = shape
+        self.device = weights.embedding.device
+        self.dtype = weights.embedding.dtype
+        self._weights = weights
+        self._cosine, self._sine = _rotary_tables(shape, self.device, self.dtype)
+        self._scale = 1 / math.sqrt(shape.head_dim)
+
+    @torch.inference_mode()
+    def forward(self, ids: torch.Tensor, place: Place, cache: KVCache) -> torch.Tensor:
+        """Return the last layer's normalized states of new tokens, shape (tokens, hidden)."""
+        tokens = ids.shape[0]
+        shape, weights = self.shape, self._weights
+        rotation = self._rotation(place.positions)
+        group = shape.heads // shape.kv_heads
+        mask = place.mask
+        if mask is not None and group > 1:
+            mask = mask.repeat_interleave(group, dim=0)
+        states = weights.embedding.index_select(0, ids)
+        kept = cache.layers(place.length)
+        for layer, (rows, keys, values) in zip(weights.layers, kept, strict=True):
+            qkv = layer.qkv(self._normalized(states, layer.attention_norm))
+            self._rotate(qkv.view(tokens, -1, shape.head_dim), rotation)
+            rows.index_copy_(0, place.slots, qkv[:, shape.heads * shape.head_dim :])
+            attended = self._attention(qkv, keys, values, mask)
+            states = layer.attention_out.added_to(states, attended)
+            gate, up = layer.gate_up(self._normalized(states, layer.mlp_norm)).chunk(2, dim=-1)
+            states = layer.down.added_to(states, F.silu(gate).mul_(up))
+        return self._normalized(states, weights.norm)
+
+    @torch.inference_mode()
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """Return the logits after tokens with these states: shape (tokens, vocabulary)."""
+        return self._weights.head(states)
+
+    def _normalized(self, states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return F.rms_norm(states, (self.shape.hidden,), weight, self.shape.norm_epsilon)
+
+    def _rotation(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return cosines and signed sines of shape (tokens, 1, head_dim)."""
+        cosine = self._cosine.index_select(0, positions).unsqueeze(1)
+        return cosine, self._sine.index_select(0, positions).unsqueeze(1)
+
+    def _rotate(self, qkv: torch.Tensor, rotation: tuple[torch.Tensor, torch.Tensor]) -> None:
+        """Turn queries and keys in place; ``qkv`` has shape (tokens, all heads, head_dim).
+
+        The halves of a head change places and the signs stand in the sines, so that this takes
+        three operations.
+        """
+        cosine, sine = rotation
+        turned = qkv[:, : self.shape.heads + self.shape.kv_heads]
+        swapped = turned.roll(self.shape.head_dim // 2, -1)
+        turned.mul_(cosine).addcmul_(swapped, sine)
+
+    def _attention(
+        self,
+        qkv: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        mask: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Return what the queries take from the values, shape (tokens, heads * head_dim).
+
+        The query heads that share keys are rows of one product, so that keys are never repeated.
+        """
+        shape, tokens = self.shape, qkv.shape[0]
+        wide = shape.heads * shape.head_dim
+        grouped = (tokens, shape.kv_heads, shape.heads // shape.kv_heads, shape.head_dim)
+        queries = qkv[:, :wide].view(grouped).transpose(0, 1).flatten(1, 2)
+        attended = F.scaled_dot_product_attention(
+            queries.unsqueeze(0), keys, values, mask, scale=self._scale
+        )
+        by_token = attended.view(shape.kv_heads, tokens, -1, shape.head_dim).transpose(0, 1)
+        return by_token.reshape(tokens, wide)
+
+
+def _rotary_tables(
+    shape: Shape, device: torch.device, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return cosines and signed sines, (positions, head_dim); computed in float32 everywhere."""
+    exponents = torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
+    frequencies = 1.0 / (shape.rope_theta**exponents) / shape.rope_factor
+    angles = torch.outer(torch.arange(shape.positions, dtype=torch.float32), frequencies)
+    cosine, sine = angles.cos(), angles.sin()
+    cosines = torch.cat((cosine, cosine), dim=-1)
+    return cosines.to(device, dtype), torch.cat((-sine, sine), dim=-1).to(device, dtype)
