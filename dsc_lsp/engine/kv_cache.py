@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from dsc_lsp.engine.shape import Shape
+from dsc_lsp.engine.config import ModelConfig
 
 
 class KVCache:
@@ -16,12 +16,12 @@ class KVCache:
     """
 
     def __init__(
-        self, shape: Shape, capacity: int, *, device: torch.device, dtype: torch.dtype
+        self, config: ModelConfig, capacity: int, *, device: torch.device, dtype: torch.dtype
     ) -> None:
-        width = shape.kv_heads * shape.head_dim
+        width = config.kv_heads * config.head_dim
         # Keys and values of a token stand side by side, as the fused projection gives them.
-        storage = torch.empty((shape.layers, capacity, 2 * width), device=device, dtype=dtype)
-        heads = storage.view(shape.layers, capacity, 2, 1, shape.kv_heads, shape.head_dim)
+        storage = torch.empty((config.layers, capacity, 2 * width), device=device, dtype=dtype)
+        heads = storage.view(config.layers, capacity, 2, 1, config.kv_heads, config.head_dim)
         self._rows = tuple(storage.unbind())
         self._keys = tuple(heads[:, :, 0].permute(0, 2, 3, 1, 4).unbind())
         self._values = tuple(heads[:, :, 1].permute(0, 2, 3, 1, 4).unbind())

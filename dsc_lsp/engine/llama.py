@@ -12,8 +12,8 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 
+from dsc_lsp.engine.config import ModelConfig
 from dsc_lsp.engine.kv_cache import KVCache
-from dsc_lsp.engine.shape import Shape
 
 
 class Projection(Protocol):
@@ -86,21 +86,21 @@ class Place:
 class Llama:
     """Weights with the tables of their rotary embedding; holds no state between calls."""
 
-    def __init__(self, shape: Shape, weights: Weights) -> None:
-        self.shape = shape
+    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+        self.config = config
         self.device = weights.embedding.device
         self.dtype = weights.embedding.dtype
         self._weights = weights
-        self._cosine, self._sine = _rotary_tables(shape, self.device, self.dtype)
-        self._scale = 1 / math.sqrt(shape.head_dim)
+        self._cosine, self._sine = _rotary_tables(config, self.device, self.dtype)
+        self._scale = 1 / math.sqrt(config.head_dim)
 
     @torch.inference_mode()
     def forward(self, ids: torch.Tensor, place: Place, cache: KVCache) -> torch.Tensor:
         """Return the last layer's normalized states of new tokens, shape (tokens, hidden)."""
         tokens = ids.shape[0]
-        shape, weights = self.shape, self._weights
+        config, weights = self.config, self._weights
         rotation = self._rotation(place.positions)
-        group = shape.heads // shape.kv_heads
+        group = config.heads // config.kv_heads
         mask = place.mask
         if mask is not None and group > 1:
             mask = mask.repeat_interleave(group, dim=0)
@@ -108,8 +108,8 @@ class Llama:
         kept = cache.layers(place.length)
         for layer, (rows, keys, values) in zip(weights.layers, kept, strict=True):
             qkv = layer.qkv(self._normalized(states, layer.attention_norm))
-            self._rotate(qkv.view(tokens, -1, shape.head_dim), rotation)
-            rows.index_copy_(0, place.slots, qkv[:, shape.heads * shape.head_dim :])
+            self._rotate(qkv.view(tokens, -1, config.head_dim), rotation)
+            rows.index_copy_(0, place.slots, qkv[:, config.heads * config.head_dim :])
             attended = self._attention(qkv, keys, values, mask)
             states = layer.attention_out.added_to(states, attended)
             gate, up = layer.gate_up(self._normalized(states, layer.mlp_norm)).chunk(2, dim=-1)
@@ -122,7 +122,7 @@ class Llama:
         return self._weights.head(states)
 
     def _normalized(self, states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(states, (self.shape.hidden,), weight, self.shape.norm_epsilon)
+        return F.rms_norm(states, (self.config.hidden,), weight, self.config.norm_epsilon)
 
     def _rotation(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return cosines and signed sines of shape (tokens, 1, head_dim)."""
@@ -136,8 +136,8 @@ class Llama:
         three operations.
         """
         cosine, sine = rotation
-        turned = qkv[:, : self.shape.heads + self.shape.kv_heads]
-        swapped = turned.roll(self.shape.head_dim // 2, -1)
+        turned = qkv[:, : self.config.heads + self.config.kv_heads]
+        swapped = turned.roll(self.config.head_dim // 2, -1)
         turned.mul_(cosine).addcmul_(swapped, sine)
 
     def _attention(
@@ -151,24 +151,24 @@ class Llama:
 
         The query heads that share keys are rows of one product, so that keys are never repeated.
         """
-        shape, tokens = self.shape, qkv.shape[0]
-        wide = shape.heads * shape.head_dim
-        grouped = (tokens, shape.kv_heads, shape.heads // shape.kv_heads, shape.head_dim)
+        config, tokens = self.config, qkv.shape[0]
+        wide = config.heads * config.head_dim
+        grouped = (tokens, config.kv_heads, config.heads // config.kv_heads, config.head_dim)
         queries = qkv[:, :wide].view(grouped).transpose(0, 1).flatten(1, 2)
         attended = F.scaled_dot_product_attention(
             queries.unsqueeze(0), keys, values, mask, scale=self._scale
         )
-        by_token = attended.view(shape.kv_heads, tokens, -1, shape.head_dim).transpose(0, 1)
+        by_token = attended.view(config.kv_heads, tokens, -1, config.head_dim).transpose(0, 1)
         return by_token.reshape(tokens, wide)
 
 
 def _rotary_tables(
-    shape: Shape, device: torch.device, dtype: torch.dtype
+    config: ModelConfig, device: torch.device, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return cosines and signed sines, (positions, head_dim); computed in float32 everywhere."""
-    exponents = torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
-    frequencies = 1.0 / (shape.rope_theta**exponents) / shape.rope_factor
-    angles = torch.outer(torch.arange(shape.positions, dtype=torch.float32), frequencies)
+    exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
+    frequencies = 1.0 / (config.rope_theta**exponents) / config.rope_factor
+    angles = torch.outer(torch.arange(config.positions, dtype=torch.float32), frequencies)
     cosine, sine = angles.cos(), angles.sin()
     cosines = torch.cat((cosine, cosine), dim=-1)
     return cosines.to(device, dtype), torch.cat((-sine, sine), dim=-1).to(device, dtype)

@@ -18,11 +18,11 @@ from dsc_lsp.engine.base import (
 )
 from dsc_lsp.engine.checkpoint import Checkpoint, find_checkpoint
 from dsc_lsp.engine.choice import Adjustment
+from dsc_lsp.engine.config import ModelConfig, read_config
 from dsc_lsp.engine.decode import Decoding, generate, score
 from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes, use_cpu_for
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
-from dsc_lsp.engine.shape import Shape, read_shape
 from dsc_lsp.engine.steps import EagerSteps
 from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
 from dsc_lsp.engine.weights import WeightsMismatch, load_weights
@@ -60,21 +60,12 @@ class LocalEngine:
     @property
     def weight_bytes(self) -> int:
         """The bytes of weights that each token reads: all but the input embeddings, if apart."""
-        weights = sum(
-            weight.numel() * weight.element_size() for weight in self._model.parameters()
-        )
-        if self._model.config.tie_word_embeddings:
-            return weights
-        embeddings = self._model.get_input_embeddings().weight
-        return weights - embeddings.numel() * embeddings.element_size()
+        return self._model.config.parameters_per_token * self._model.dtype.itemsize
 
     @property
     def bytes_per_position(self) -> int:
         """The bytes of keys and values that a token in the context has."""
-        config = self._model.config
-        head_dim = config.hidden_size // config.num_attention_heads
-        numbers = 2 * config.num_hidden_layers * config.num_key_value_heads * head_dim
-        return numbers * self._model.dtype.itemsize
+        return self._model.config.kv_numbers_per_token * self._model.dtype.itemsize
 
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         """Start a greedy generation that reads only what differs from the last prompt.
@@ -155,32 +146,32 @@ def open_local(
     tokenizer = load_tokenizer(checkpoint.directory / "tokenizer.json", checkpoint.family)
     if where.type == "cpu":
         use_cpu_for(checkpoint.weight_bytes)
-    shape = read_shape(checkpoint.directory / "config.json")
-    if tokenizer.size > shape.vocabulary:
+    config = read_config(checkpoint.directory / "config.json")
+    if tokenizer.size > config.vocabulary:
         raise EngineError(
             f"The tokenizer in {checkpoint.directory} has {tokenizer.size} tokens, more than the"
-            f" {shape.vocabulary} of the model. Download the checkpoint again."
+            f" {config.vocabulary} of the model. Download the checkpoint again."
         )
     report(f"Reading the weights of {checkpoint.name}", 20)
-    weights = _load_model(checkpoint, shape, where)
+    weights = _load_model(checkpoint, config, where)
     engine = LocalEngine(
         name=checkpoint.name,
         family=checkpoint.family,
         tokenizer=tokenizer,
         model=weights,
-        context_tokens=min(context_tokens, shape.positions),
+        context_tokens=min(context_tokens, config.positions),
     )
     report(f"Warming {checkpoint.name} up", 90)
     _warm_up(engine)
     return engine
 
 
-def _load_model(checkpoint: Checkpoint, shape: Shape, device: torch.device) -> Llama:
+def _load_model(checkpoint: Checkpoint, config: ModelConfig, device: torch.device) -> Llama:
     try:
         weights = load_weights(
-            checkpoint.directory, shape, device=device, dtype=fastest_dtype(device)
+            checkpoint.directory, config, device=device, dtype=fastest_dtype(device)
         )
-        return Llama(shape, weights)
+        return Llama(config, weights)
     except torch.OutOfMemoryError as error:
         raise EngineError(
             f"{checkpoint.name} needs {checkpoint.weight_bytes / 2**30:.1f} GiB for its weights,"
@@ -200,7 +191,7 @@ def _load_model(checkpoint: Checkpoint, shape: Shape, device: torch.device) -> L
 
 
 def _cache_for(model: Llama, capacity: int) -> KVCache:
-    return KVCache(model.shape, capacity, device=model.device, dtype=model.dtype)
+    return KVCache(model.config, capacity, device=model.device, dtype=model.dtype)
 
 
 def _warm_up(engine: LocalEngine) -> None:

@@ -9,9 +9,8 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Generation, GenerationRequest, Token
 from dsc_lsp.engine.checkpoint import find_checkpoint
 from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes, use_cpu_for
-from dsc_lsp.engine.shapes import random_model
 from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
-from dsc_lsp.models import DEEPSEEK_CODER_BASE, STARTER_CHECKPOINT, ModelFamily
+from dsc_lsp.models import DEEPSEEK_CODER_BASE, SHAPES, STARTER_CHECKPOINT, ModelFamily
 from dsc_lsp.settings import Settings
 
 
@@ -69,7 +68,7 @@ def open_reference(settings: Settings, *, shape: str | None = None) -> GenerateE
     device = choose_device(settings.device)
     if shape is not None:
         tokenizer = load_tokenizer(STARTER_CHECKPOINT / "tokenizer.json", DEEPSEEK_CODER_BASE)
-        model = random_model(shape, device)
+        model = _random_model(shape, device)
         return GenerateEngine(
             name=shape, family=DEEPSEEK_CODER_BASE, tokenizer=tokenizer, model=model
         )
@@ -85,3 +84,17 @@ def open_reference(settings: Settings, *, shape: str | None = None) -> GenerateE
         tokenizer=load_tokenizer(checkpoint.directory / "tokenizer.json", checkpoint.family),
         model=model.to(device).eval(),
     )
+
+
+def _random_model(shape: str, device: torch.device) -> Any:
+    """Return transformers' Llama of a shape, made on the device, in its fastest type."""
+    from transformers import LlamaConfig
+    from transformers.models.llama.modeling_llama import LlamaForCausalLM
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(fastest_dtype(device))
+    try:
+        with device:
+            return LlamaForCausalLM(LlamaConfig(**SHAPES[shape].config())).eval()
+    finally:
+        torch.set_default_dtype(before)

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import torch
 from safetensors import safe_open
 
+from dsc_lsp.engine.config import ModelConfig
 from dsc_lsp.engine.llama import DenseProjection, LayerWeights, Projection, Weights
-from dsc_lsp.engine.shape import Shape
 
 Read: TypeAlias = Callable[[str, tuple[int, ...]], torch.Tensor]
 """From a weight's name and the shape it must have to its numbers, anywhere, in any type."""
@@ -32,7 +32,7 @@ class WeightsMismatch(Exception):
 
 def load_weights(
     directory: Path,
-    shape: Shape,
+    config: ModelConfig,
     *,
     device: torch.device,
     dtype: torch.dtype,
@@ -49,17 +49,17 @@ def load_weights(
         for path in sorted(directory.glob("*.safetensors")):
             file: Any = files.enter_context(safe_open(path, framework="pt", device="cpu"))
             places.update(dict.fromkeys(file.keys(), file))
-        wanted = dict(_names(shape))
+        wanted = dict(_names(config))
         wrong = [name for name, size in wanted.items() if not _fits(places.get(name), name, size)]
         if wrong:
             raise WeightsMismatch(wrong)
         return _lay_out(
-            shape, lambda name, _size: places[name].get_tensor(name), device, dtype, store
+            config, lambda name, _size: places[name].get_tensor(name), device, dtype, store
         )
 
 
 def random_weights(
-    shape: Shape,
+    config: ModelConfig,
     *,
     device: torch.device,
     dtype: torch.dtype,
@@ -75,11 +75,11 @@ def random_weights(
         numbers = torch.empty(size, device=device, dtype=dtype)
         return numbers.normal_(std=0.02, generator=generator)
 
-    return _lay_out(shape, read, device, dtype, store)
+    return _lay_out(config, read, device, dtype, store)
 
 
 def _lay_out(
-    shape: Shape, read: Read, device: torch.device, dtype: torch.dtype, store: Store
+    config: ModelConfig, read: Read, device: torch.device, dtype: torch.dtype, store: Store
 ) -> Weights:
     def matrix(*names: str) -> torch.Tensor:
         """Return matrices one above the other."""
@@ -94,7 +94,7 @@ def _lay_out(
     def vector(name: str) -> torch.Tensor:
         return read(name, wanted[name]).to(device, dtype, copy=True)
 
-    wanted = dict(_names(shape))
+    wanted = dict(_names(config))
     embedding = torch.empty(wanted[_EMBEDDING], device=device, dtype=dtype)
     embedding.copy_(read(_EMBEDDING, wanted[_EMBEDDING]))
     layers = tuple(
@@ -106,9 +106,9 @@ def _lay_out(
             gate_up=store(matrix(f"{prefix}mlp.gate_proj.weight", f"{prefix}mlp.up_proj.weight")),
             down=store(matrix(f"{prefix}mlp.down_proj.weight")),
         )
-        for prefix in map(_layer_prefix, range(shape.layers))
+        for prefix in map(_layer_prefix, range(config.layers))
     )
-    head = embedding if shape.tied else matrix(_HEAD)
+    head = embedding if config.tied else matrix(_HEAD)
     return Weights(embedding, layers, vector(_NORM), DenseProjection(head))
 
 
@@ -132,23 +132,23 @@ def _layer_prefix(number: int) -> str:
     return f"model.layers.{number}."
 
 
-def _names(shape: Shape) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _names(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield the name and shape of every weight."""
-    yield _EMBEDDING, (shape.vocabulary, shape.hidden)
-    yield _NORM, (shape.hidden,)
-    if not shape.tied:
-        yield _HEAD, (shape.vocabulary, shape.hidden)
-    query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    for prefix in map(_layer_prefix, range(shape.layers)):
-        yield f"{prefix}input_layernorm.weight", (shape.hidden,)
-        yield f"{prefix}post_attention_layernorm.weight", (shape.hidden,)
-        yield f"{prefix}self_attn.q_proj.weight", (query, shape.hidden)
-        yield f"{prefix}self_attn.k_proj.weight", (key, shape.hidden)
-        yield f"{prefix}self_attn.v_proj.weight", (key, shape.hidden)
-        yield f"{prefix}self_attn.o_proj.weight", (shape.hidden, query)
-        yield f"{prefix}mlp.gate_proj.weight", (shape.intermediate, shape.hidden)
-        yield f"{prefix}mlp.up_proj.weight", (shape.intermediate, shape.hidden)
-        yield f"{prefix}mlp.down_proj.weight", (shape.hidden, shape.intermediate)
+    yield _EMBEDDING, (config.vocabulary, config.hidden)
+    yield _NORM, (config.hidden,)
+    if not config.tied:
+        yield _HEAD, (config.vocabulary, config.hidden)
+    query, key = config.heads * config.head_dim, config.kv_heads * config.head_dim
+    for prefix in map(_layer_prefix, range(config.layers)):
+        yield f"{prefix}input_layernorm.weight", (config.hidden,)
+        yield f"{prefix}post_attention_layernorm.weight", (config.hidden,)
+        yield f"{prefix}self_attn.q_proj.weight", (query, config.hidden)
+        yield f"{prefix}self_attn.k_proj.weight", (key, config.hidden)
+        yield f"{prefix}self_attn.v_proj.weight", (key, config.hidden)
+        yield f"{prefix}self_attn.o_proj.weight", (config.hidden, query)
+        yield f"{prefix}mlp.gate_proj.weight", (config.intermediate, config.hidden)
+        yield f"{prefix}mlp.up_proj.weight", (config.intermediate, config.hidden)
+        yield f"{prefix}mlp.down_proj.weight", (config.hidden, config.intermediate)
 
 
 def _fits(file: Any, name: str, size: tuple[int, ...]) -> bool:

@@ -11,11 +11,12 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from dsc_lsp.engine.base import EngineError
+from dsc_lsp.engine.config import parse_config, read_config
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
-from dsc_lsp.engine.shape import Shape, deepseek_coder, read_shape
 from dsc_lsp.engine.steps import EagerSteps
 from dsc_lsp.engine.weights import WeightsMismatch, load_weights, random_weights
+from dsc_lsp.models import SHAPES
 
 CPU = torch.device("cpu")
 SMALL: dict[str, Any] = {
@@ -28,7 +29,7 @@ SMALL: dict[str, Any] = {
     "initializer_range": 0.3,
 }
 SCALED = {"rope_type": "linear", "factor": 4.0, "rope_theta": 100_000.0}
-SHAPES = {
+VARIANTS = {
     "as many keys as queries": {},
     "grouped queries": {"num_key_value_heads": 2},
     "one key for all": {"num_key_value_heads": 1},
@@ -47,7 +48,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("change", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("change", VARIANTS.values(), ids=VARIANTS)
 def test_logits_are_those_of_transformers_however_the_text_is_cut(
     tmp_path: Path, change: dict[str, Any]
 ) -> None:
@@ -61,7 +62,7 @@ def test_logits_are_those_of_transformers_however_the_text_is_cut(
         wanted = reference(torch.tensor([ids])).logits[0]
     model = opened(tmp_path)
     for cuts in ([60], [1] * 60, [7, 1, 5, 40, 2, 5]):
-        steps = EagerSteps(model, KVCache(model.shape, 64, device=CPU, dtype=torch.float64))
+        steps = EagerSteps(model, KVCache(model.config, 64, device=CPU, dtype=torch.float64))
         said = list[torch.Tensor]()
         for cut in cuts:
             done = len(steps.cache.ids)
@@ -75,12 +76,12 @@ def test_logits_are_those_of_transformers_however_the_text_is_cut(
 def test_old_names_in_the_config_are_understood(tmp_path: Path) -> None:
     LlamaForCausalLM(LlamaConfig(**SMALL, rope_parameters=SCALED)).save_pretrained(tmp_path)
     path = tmp_path / "config.json"
-    new = read_shape(path)
+    new = read_config(path)
     config = json.loads(path.read_text())
     del config["rope_parameters"], config["head_dim"], config["num_key_value_heads"]
     config |= {"rope_scaling": {"type": "linear", "factor": 4.0}, "rope_theta": 100_000}
     path.write_text(json.dumps(config))
-    assert read_shape(path) == new
+    assert read_config(path) == new
     assert (new.rope_factor, new.rope_theta, new.kv_heads) == (4.0, 100_000.0, 4)
 
 
@@ -101,7 +102,7 @@ def test_what_is_not_computed_is_refused_by_name(
     path = tmp_path / "config.json"
     path.write_text(json.dumps({**LlamaConfig(**SMALL).to_dict(), **change}))
     with pytest.raises(EngineError, match=named) as caught:
-        read_shape(path)
+        read_config(path)
     assert str(path) in str(caught.value)
 
 
@@ -117,36 +118,20 @@ def test_weights_of_another_shape_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", ["1.3b", "6.7b", "33b"])
 def test_deepseek_coders_shapes_have_the_parameters_of_their_names(size: str) -> None:
-    assert deepseek_coder(size).parameters == pytest.approx(float(size[:-1]) * 1e9, rel=0.04)
+    config = parse_config(SHAPES[f"deepseek-coder-{size}"].config())
+    assert config.parameters == pytest.approx(float(size[:-1]) * 1e9, rel=0.04)
+    assert config.rope_factor == 4
 
 
 def test_random_weights_have_the_shape_without_a_checkpoint() -> None:
-    shape = read(SMALL)
-    model = Llama(shape, random_weights(shape, device=CPU, dtype=torch.bfloat16))
-    steps = EagerSteps(model, KVCache(shape, 64, device=CPU, dtype=model.dtype))
+    config = parse_config(SHAPES["tiny"].config())
+    model = Llama(config, random_weights(config, device=CPU, dtype=torch.bfloat16))
+    steps = EagerSteps(model, KVCache(config, 64, device=CPU, dtype=model.dtype))
     rows = steps.run([1, 2, 3], 2)
-    assert rows.logits.shape == (2, 97)
-    assert all(0 <= token < 97 for token in rows.best)
+    assert rows.logits.shape == (2, 32_256)
+    assert all(0 <= token < 32_256 for token in rows.best)
 
 
 def opened(directory: Path) -> Llama:
-    shape = read_shape(directory / "config.json")
-    return Llama(shape, load_weights(directory, shape, device=CPU, dtype=torch.float64))
-
-
-def read(config: dict[str, Any]) -> Shape:
-    heads = config["num_attention_heads"]
-    return Shape(
-        vocabulary=config["vocab_size"],
-        hidden=config["hidden_size"],
-        intermediate=config["intermediate_size"],
-        layers=config["num_hidden_layers"],
-        heads=heads,
-        kv_heads=heads,
-        head_dim=config["hidden_size"] // heads,
-        positions=config["max_position_embeddings"],
-        rope_theta=10_000.0,
-        rope_factor=1.0,
-        norm_epsilon=1e-6,
-        tied=False,
-    )
+    config = read_config(directory / "config.json")
+    return Llama(config, load_weights(directory, config, device=CPU, dtype=torch.float64))

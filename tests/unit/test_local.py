@@ -16,9 +16,9 @@ from transformers import LlamaForCausalLM
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.engine import decode
 from dsc_lsp.engine.base import EngineError, Generation, GenerationRequest, Prompt, PromptPart
+from dsc_lsp.engine.config import read_config
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.local import LocalEngine, open_local
-from dsc_lsp.engine.shape import read_shape
 from dsc_lsp.engine.tokens import load_tokenizer
 from dsc_lsp.engine.weights import load_weights
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
@@ -53,9 +53,9 @@ def reference(checkpoint: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def model(checkpoint: Path) -> Llama:
-    shape = read_shape(checkpoint / "config.json")
+    config = read_config(checkpoint / "config.json")
     where = torch.device("cpu")
-    return Llama(shape, load_weights(checkpoint, shape, device=where, dtype=torch.float64))
+    return Llama(config, load_weights(checkpoint, config, device=where, dtype=torch.float64))
 
 
 @pytest.fixture
@@ -358,7 +358,7 @@ def fail_in_a_layer(engine: LocalEngine, ids: list[int], chance: random.Random) 
 def hooked(engine: LocalEngine, before: Callable[[int], None]) -> Iterator[None]:
     """Call a function before each run of the last layer, when the first has run already."""
     calls = itertools.count()
-    layers = engine._model.shape.layers
+    layers = engine._model.config.layers
     attention = engine._model._attention
 
     def hooked_attention(*arguments: Any) -> torch.Tensor:

@@ -10,7 +10,7 @@ from dsc_lsp.engine.base import EngineError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class ModelConfig:
     """The sizes of a Llama model. ``rope_factor`` is that of linear scaling, 1 without."""
 
     vocabulary: int
@@ -29,10 +29,15 @@ class Shape:
     @property
     def parameters(self) -> int:
         """How many numbers the weights are, a tied head counted once."""
+        vocabularies = 1 if self.tied else 2
+        return self.parameters_per_token + (vocabularies - 1) * self.vocabulary * self.hidden
+
+    @property
+    def parameters_per_token(self) -> int:
+        """How many of them each token reads: all but the input embeddings, if those are apart."""
         attention = self.hidden * self.head_dim * (2 * self.heads + 2 * self.kv_heads)
         layer = attention + 3 * self.hidden * self.intermediate + 2 * self.hidden
-        vocabularies = 1 if self.tied else 2
-        return self.layers * layer + vocabularies * self.vocabulary * self.hidden + self.hidden
+        return self.layers * layer + self.vocabulary * self.hidden + self.hidden
 
     @property
     def kv_numbers_per_token(self) -> int:
@@ -40,45 +45,15 @@ class Shape:
         return self.layers * 2 * self.kv_heads * self.head_dim
 
 
-def deepseek_coder(size: str) -> Shape:
-    """Return the shape of DeepSeek-Coder ``1.3b``, ``6.7b`` or ``33b``.
-
-    Source: config.json of https://huggingface.co/deepseek-ai/deepseek-coder-6.7b-base and of its
-    siblings. Raises ``KeyError`` for another size.
-    """
-    hidden, intermediate, layers, heads, kv_heads = _DEEPSEEK_CODER[size]
-    return Shape(
-        vocabulary=32_256,
-        hidden=hidden,
-        intermediate=intermediate,
-        layers=layers,
-        heads=heads,
-        kv_heads=kv_heads,
-        head_dim=128,
-        positions=16_384,
-        rope_theta=100_000.0,
-        rope_factor=4.0,
-        norm_epsilon=1e-6,
-        tied=False,
-    )
-
-
-_DEEPSEEK_CODER = {
-    "1.3b": (2048, 5504, 24, 16, 16),
-    "6.7b": (4096, 11_008, 32, 32, 32),
-    "33b": (7168, 19_200, 62, 56, 8),
-}
-
-
-def read_shape(path: Path) -> Shape:
-    """Return the shape that a ``config.json`` describes.
+def read_config(path: Path) -> ModelConfig:
+    """Return what a ``config.json`` describes.
 
     Raises:
         EngineError: it lacks a number, or asks for what this forward does not compute.
     """
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        shape = _shape_of(config)
+        parsed = parse_config(config)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise EngineError(
             f"{path} does not describe a Llama model ({type(error).__name__}: {error})."
@@ -90,13 +65,18 @@ def read_shape(path: Path) -> Shape:
             f"{path} asks for {unsupported}, which this server does not compute."
             " Choose a DeepSeek-Coder checkpoint in `dsc.model`."
         )
-    return shape
+    return parsed
 
 
-def _shape_of(config: Mapping[str, Any]) -> Shape:
+def parse_config(config: Mapping[str, Any]) -> ModelConfig:
+    """Return what the object in a ``config.json`` says, in its old or new names.
+
+    Raises:
+        KeyError, TypeError, ValueError, ZeroDivisionError: a number is missing or is none.
+    """
     heads = int(config["num_attention_heads"])
     rope = _rope(config)
-    return Shape(
+    return ModelConfig(
         vocabulary=int(config["vocab_size"]),
         hidden=int(config["hidden_size"]),
         intermediate=int(config["intermediate_size"]),
