@@ -1,0 +1,35 @@
+// Makes build/dsc-lsp.vsix, with the server's wheel inside; needs no network.
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+
+const root = resolve("../..");
+const environment = join(root, ".venv", process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
+const python = process.env.PYTHON ?? (existsSync(environment) ? environment : "python3");
+
+// From a copy: setuptools would take what a former build has left beside the sources.
+const copy = mkdtempSync(join(tmpdir(), "dsc-lsp-wheel-"));
+try {
+  for (const name of ["dsc_lsp", "pyproject.toml", "README.md", "LICENSE"]) {
+    cpSync(join(root, name), join(copy, name), {
+      recursive: true,
+      filter: (file) => !["__pycache__", "build"].includes(basename(file)),
+    });
+  }
+  rmSync("server", { recursive: true, force: true });
+  mkdirSync("server");
+  run(python, ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", resolve("server"), copy]);
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+cpSync(join(root, "constraints.txt"), "server/constraints.txt");
+cpSync(join(root, "LICENSE"), "LICENSE");
+run("node", [
+  ...["node_modules/@vscode/vsce/vsce", "package", "--no-dependencies", "--allow-missing-repository"],
+  ...["--no-rewrite-relative-links", "--out", "build/dsc-lsp.vsix"],
+]);
+
+function run(executable, args) {
+  execFileSync(executable, args, { stdio: "inherit" });
+}
