@@ -1,11 +1,11 @@
 """The model card: ``card.md`` filled in with what the build measured."""
 
-import json
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from dsc_lsp.starter import examples
+from dsc_lsp.starter.files import read_json
 from dsc_lsp.starter.sources import NODE_PREFIX
 
 _SAMPLES = 5
@@ -14,8 +14,8 @@ _LONGEST_SAMPLE = 70  # characters of each part
 
 def model_card(work: Path, seed: int) -> str:
     """Return the card's Markdown; ``work`` holds a finished build, ``seed`` picks the samples."""
-    recipe, gathered = _read(work / "recipe.json"), _read(work / "corpus.json")
-    trained, evaluation = _read(work / "training.json"), _read(work / "evaluation.json")
+    recipe, gathered = read_json(work / "recipe.json"), read_json(work / "corpus.json")
+    trained, evaluation = read_json(work / "training.json"), read_json(work / "evaluation.json")
     quality, speed = evaluation["quality"], evaluation["speed"]
     packages, held_out = gathered["packages"], gathered["held_out"]
     sizes = {name: entry["bytes"] for name, entry in gathered["training"].items()}
@@ -42,6 +42,8 @@ def model_card(work: Path, seed: int) -> str:
             "steps": trained["step"],
             "minutes": f"{trained['seconds'] / 60:.0f}",
             "machine": trained["machine"],
+            "revision": trained["revision"],
+            "seed": seed,
             "training_loss": f"{trained['loss']:.3f}",
             "megabytes": _millions(size),
             "node_share": f"{node / size:.1%}".replace("%", " %"),
@@ -82,7 +84,3 @@ def _code(text: str) -> str:
 
 def _millions(count: int, digits: int = 1) -> str:
     return f"{count / 1e6:.{digits}f}"
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ other files are left out, and no package may be more than a fixed share of what 
 
 import hashlib
 import json
+import lzma
 import re
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,11 +16,15 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
+from tqdm import tqdm
+
 from dsc_lsp.starter import sources
 from dsc_lsp.starter.duplicates import SeenTexts
 from dsc_lsp.starter.sources import NODE_PREFIX, STANDARD_LIBRARY, Package, Source, SourceFile
 
 Report = Callable[[str], None]
+
+SHOW_SECONDS = 2.0  # between two states of a progress bar
 
 # Packages that are never trained on, so that quality is measured on code the model has not seen.
 HELD_OUT = frozenset(
@@ -90,7 +95,8 @@ def gather(selection: Selection, places: Places, seed: int, report: Report) -> C
     held_out: list[SourceFile] = []
     seen = SeenTexts()
     read, unique = 0, 0
-    for source in _sources(selection.packages, places):
+    every = list(_sources(selection.packages, places))
+    for source in tqdm(every, "corpus", unit="package", mininterval=SHOW_SECONDS):
         package = source.package
         wanted = [file for file in _files(source) if is_wanted(file)]
         kept = [file for file in wanted if seen.add(file.text)]
@@ -169,15 +175,19 @@ def summary(gathered: Corpus) -> dict[str, object]:
 
 
 def write_files(path: Path, files: Iterable[SourceFile]) -> None:
-    """Store files as JSON lines."""
-    with path.open("w", encoding="utf-8") as stream:
+    """Store files as JSON lines, compressed with xz.
+
+    Raises:
+        OSError: the disk is full; what was written is of no use.
+    """
+    with lzma.open(path, "wt", encoding="utf-8") as stream:
         for file in files:
             stream.write(json.dumps(asdict(file)) + "\n")
 
 
 def read_files(path: Path) -> list[SourceFile]:
     """Read what ``write_files`` stored."""
-    with path.open(encoding="utf-8") as stream:
+    with lzma.open(path, "rt", encoding="utf-8") as stream:
         return [SourceFile(**json.loads(line)) for line in stream]
 
 

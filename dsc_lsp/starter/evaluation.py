@@ -10,16 +10,16 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
+from tqdm import tqdm
 
 from dsc_lsp import models
 from dsc_lsp.starter import examples
+from dsc_lsp.starter.corpus import SHOW_SECONDS
 from dsc_lsp.starter.vocabulary import Encoder
 
 LONGEST_REST = 64  # tokens
@@ -129,7 +129,10 @@ def measure(
     row_tokens: int,
 ) -> tuple[Quality, list[Answer]]:
     """Complete every hole; ``windows`` windows of the texts give the bits a byte."""
-    answers = [Answer(hole, complete(model, encoder, hole.example.prompt)) for hole in holes]
+    answers = [
+        Answer(hole, complete(model, encoder, hole.example.prompt))
+        for hole in tqdm(holes, "completing", unit="hole", mininterval=SHOW_SECONDS)
+    ]
     exact = [answer.text.rstrip() == answer.hole.rest.rstrip() for answer in answers]
     similar = [similarity(answer.text, answer.hole.rest) for answer in answers]
     unseen = [hole.unseen for hole in holes]
@@ -165,25 +168,20 @@ def summary(answer: Answer) -> dict[str, str]:
     return {"path": hole.path, "before": hole.before, "gold": hole.rest, "model": answer.text}
 
 
-def load_model(checkpoint: Path) -> Any:
-    """Load a checkpoint directory as users load it, in float32."""
-    return LlamaForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
-
-
 @torch.inference_mode()
 def complete(model: Any, encoder: Encoder, prompt: Sequence[int]) -> str:
     """Return the greedy continuation of a prompt up to the end of the line."""
     newline = encoder.encode("\n")[0]
     stops = {newline, *encoder.control_ids}
     written: list[int] = []
-    output = model(input_ids=torch.tensor([list(prompt)]), use_cache=True, logits_to_keep=1)
+    output = model(input_ids=_tensor(model, [list(prompt)]), use_cache=True, logits_to_keep=1)
     while len(written) < LONGEST_REST:
         token = int(output.logits[0, -1].argmax())
         if token in stops:
             break
         written.append(token)
         output = model(
-            input_ids=torch.tensor([[token]]),
+            input_ids=_tensor(model, [[token]]),
             past_key_values=output.past_key_values,
             use_cache=True,
         )
@@ -192,7 +190,7 @@ def complete(model: Any, encoder: Encoder, prompt: Sequence[int]) -> str:
 
 @torch.inference_mode()
 def speed(model: Any, encoder: Encoder, prompt_tokens: int, repeats: int = 5) -> Speed:
-    """Return the best times of a plain loop in float32 on this machine's CPU."""
+    """Return the best times of a plain loop; the model is in float32 on the CPU."""
     prompt = torch.full((1, prompt_tokens), encoder.encode("x")[0])
     prompt[0, ::7] = encoder.encode("\n")[0]
     prefill = decode = math.inf
@@ -239,7 +237,7 @@ def bits_per_byte(
         )
         start = text.starts[random.randint(0, last)]
         window = text.tokens[start : start + row_tokens].tolist()
-        tokens = torch.tensor([encoder.begin_of_text, *window])
+        tokens = _tensor(model, [encoder.begin_of_text, *window])
         losses = _token_losses(model, tokens)[row_tokens // 2 :]
         bits += float(losses.sum()) / math.log(2)
         size += len(encoder.decode(window[row_tokens // 2 :]).encode())
@@ -250,12 +248,13 @@ def _losses(model: Any, holes: Sequence[TestHole]) -> tuple[float, float, float]
     """Return the mean losses with the right prompt, another one, and another context."""
     totals = [0.0, 0.0, 0.0]
     count = 0
-    for index, hole in enumerate(holes):
+    bar = tqdm(holes, "losses", unit="hole", mininterval=SHOW_SECONDS)
+    for index, hole in enumerate(bar):
         other = holes[(index + 1) % len(holes)]
         right, wrong, rest = hole.example.prompt, other.example.prompt, hole.example.rest
         context = wrong[: len(wrong) - len(other.typed)]
         for kind, prompt in enumerate((right, wrong, context + hole.typed)):
-            tokens = torch.tensor([*prompt, *rest])
+            tokens = _tensor(model, [*prompt, *rest])
             totals[kind] += float(_token_losses(model, tokens)[-len(rest) :].sum())
         count += len(hole.example.rest)
     return totals[0] / count, totals[1] / count, totals[2] / count
@@ -266,6 +265,10 @@ def _token_losses(model: Any, tokens: Tensor) -> Tensor:
     """Return the loss of each token but the first, in nats; ``tokens`` has one axis."""
     logits = model(input_ids=tokens[None, :-1], use_cache=False).logits[0]
     return torch.nn.functional.cross_entropy(logits.float(), tokens[1:], reduction="none")
+
+
+def _tensor(model: Any, tokens: Sequence[Any]) -> Tensor:
+    return torch.tensor(tokens, device=model.device)
 
 
 def _cursor(content: str, random: Random) -> int | None:

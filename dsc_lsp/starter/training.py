@@ -1,15 +1,18 @@
-"""Training: model, optimizers, schedule and loop, on a CPU within a budget of steps and time.
+"""Training: model, optimizers, schedule and loop, within a budget of steps and time.
 
-Matrices are trained with Muon (https://kellerjordan.github.io/posts/muon/), everything else
-with AdamW. The learning rate follows the fraction of the budget that is used, whichever of
-steps and seconds is further, so that a slow machine still ends with a finished model.
+Matrices are trained with Muon, everything else with AdamW. The learning rate follows the part
+of the budget that is used, whichever of steps and seconds is further, so that a slow machine
+still ends with a finished model.
 """
 
+import copy
 import ctypes
+import dataclasses
+import io
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +23,15 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from dsc_lsp.starter import examples, rows
+from dsc_lsp.starter.files import write_whole
+from dsc_lsp.starter.muon import Muon
 from dsc_lsp.starter.vocabulary import Encoder
 
 log = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
+
+_UNTIMED = 5  # steps before the timed ones, in which kernels are chosen and memory is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +47,23 @@ class ModelShape:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long to train and on what: ``seconds`` or ``steps``, whichever ends first."""
+    """How long to train and how: ``seconds`` or ``steps``, whichever ends first.
+
+    A step has ``rows`` rows of ``row_tokens`` tokens, of which ``micro_rows`` are computed at a
+    time. With ``bfloat16``, products are computed in it; weights stay in float32.
+    """
 
     steps: int
     seconds: float
     rows: int
+    micro_rows: int
     row_tokens: int
     long_row_tokens: int
-    threads: int
     matrix_rate: float
     other_rate: float
-    bfloat16: bool = False  # for products, where the processor has it; weights stay float32
+    device: str = "cpu"
+    threads: int = 1
+    bfloat16: bool = False
     long_share: float = 0.15  # of the budget, at its end, on long rows
     warm_up_share: float = 0.01  # of the budget, at its start
     save_seconds: float = 300.0
@@ -86,10 +99,7 @@ def create_model(shape: ModelShape, encoder: Encoder, seed: int) -> LlamaForCaus
         bos_token_id=encoder.begin_of_text,
         eos_token_id=encoder.end_of_text,
     )
-    model = LlamaForCausalLM(config)
-    # On a CPU this is faster than the fused kernel, at these lengths.
-    model.set_attn_implementation("eager")
-    return model
+    return LlamaForCausalLM(config)
 
 
 def train(
@@ -107,35 +117,30 @@ def train(
 
     ``on_probe`` is called every ``budget.probe_seconds`` and its time counts, too. A step
     counts at most ten seconds, so that a stopped process loses none of its budget.
+
+    Raises:
+        OSError: the checkpoint cannot be written; the last one is whole.
     """
-    torch.set_num_threads(budget.threads)
-    _keep_memory()
-    precision = torch.bfloat16 if budget.bfloat16 else torch.float32
-    matrices, others = _optimizers(model, budget, precision)
-    progress = _resume(checkpoint, model, matrices, others) or Progress()
+    optimizers = _prepare(model, budget)
+    progress = _resume(checkpoint, model, optimizers) or Progress()
     if progress.step:
         report(f"resumed at step {progress.step}")
     saved = probed = started = time.monotonic()
     begun = progress
-    model.train()
+    batch = _batch(files, encoder, budget, progress, seed)
     while progress.share(budget) < 1:
         before = time.monotonic()
-        tokens, weights = _batch(files, encoder, budget, progress=progress, seed=seed)
-        rate = learning_rate(budget, progress)
-        with torch.autocast("cpu", precision, enabled=budget.bfloat16):
-            loss = weighted_loss(model, tokens, weights)
-        loss.backward()  # pyright: ignore[reportUnknownMemberType]
-        nn.utils.clip_grad_norm_(others.param_groups[0]["params"], 1.0)
-        others.param_groups[0]["lr"] = budget.other_rate * rate
-        matrices.step(budget.matrix_rate * rate)
-        others.step()
-        model.zero_grad()
+        loss = _train_step(model, optimizers, batch, budget, learning_rate(budget, progress))
+        upcoming = dataclasses.replace(progress, step=progress.step + 1)
+        size = batch[1][:, 1:].numel()
+        batch = _batch(files, encoder, budget, upcoming, seed)  # while an accelerator computes
+        value = float(loss)
         now = time.monotonic()
-        progress = _advance(progress, float(loss.detach()), tokens[:, 1:].numel(), now - before)
+        progress = _advance(progress, value, size, now - before)
         if progress.step % 50 == 0 or progress.share(budget) >= 1:
             report(_status(progress, begun, budget, now - started))
         if now - saved > budget.save_seconds:
-            _save(checkpoint, model, matrices, others, progress)
+            _save(checkpoint, model, optimizers, progress)
             saved = now
         if now - probed > budget.probe_seconds:
             model.eval()
@@ -143,15 +148,42 @@ def train(
             model.train()
             probed = time.monotonic()
             spent = progress.seconds + min(probed - now, 60.0)
-            progress = Progress(progress.step, progress.tokens, spent, progress.loss)
-    _save(checkpoint, model, matrices, others, progress)
+            progress = dataclasses.replace(progress, seconds=spent)
+    _save(checkpoint, model, optimizers, progress)
     model.eval()
     return progress
 
 
+def affordable_steps(
+    model: LlamaForCausalLM,
+    files: rows.Collection,
+    encoder: Encoder,
+    budget: Budget,
+    timed: int = 50,
+) -> int:
+    """Time some steps on a copy of the model and return how many fit into nine tenths of the time.
+
+    The rest is for longer rows, probes and checkpoints.
+    """
+    trial = copy.deepcopy(model)
+    optimizers = _prepare(trial, budget)
+    loss = torch.zeros(())
+    started = 0.0
+    for step in range(timed + _UNTIMED):
+        if step == _UNTIMED:
+            float(loss)  # waits for the accelerator
+            started = time.monotonic()
+        batch = _batch(files, encoder, budget, Progress(step=step), seed=0)
+        loss = _train_step(trial, optimizers, batch, budget, 0.01)
+    float(loss)
+    seconds = (time.monotonic() - started) / timed
+    return max(1, int(0.9 * budget.seconds / seconds))
+
+
 def load_weights(model: LlamaForCausalLM, checkpoint: Path) -> None:
     """Take the model out of a checkpoint of ``train``."""
-    model.load_state_dict(torch.load(checkpoint, weights_only=True)["model"])
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
     model.eval()
 
 
@@ -164,94 +196,81 @@ def learning_rate(budget: Budget, progress: Progress) -> float:
 
 
 def weighted_loss(model: Any, tokens: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean loss in nats of each token given those before it.
+    """Return the weighted sum of the losses in nats of each token given those before it.
 
     ``tokens`` and ``weights`` have shape (rows, length); a weight belongs to the token at its
     place as a target.
     """
     hidden = model.model(input_ids=tokens[:, :-1], use_cache=False).last_hidden_state
-    total = torch.zeros(())
-    for row in range(len(tokens)):  # A row of logits at a time stays in the processor's cache.
-        logits = model.lm_head(hidden[row]).float()
-        losses = nn.functional.cross_entropy(logits, tokens[row, 1:], reduction="none")
-        total = total + (losses * weights[row, 1:]).sum()
-    return total / weights[:, 1:].sum()
+    # On a CPU, a row of logits at a time stays in the processor's cache.
+    at_once = 1 if tokens.device.type == "cpu" else len(tokens)
+    total = torch.zeros((), device=tokens.device)
+    for first in range(0, len(tokens), at_once):
+        chosen = slice(first, first + at_once)
+        logits = model.lm_head(hidden[chosen]).float().flatten(0, 1)
+        targets = tokens[chosen, 1:].flatten()
+        losses = nn.functional.cross_entropy(logits, targets, reduction="none")
+        total = total + (losses * weights[chosen, 1:].flatten()).sum()
+    return total
 
 
-class Muon:
-    """Momentum whose update is made orthogonal by a Newton-Schulz iteration.
-
-    Matrices of one shape are stacked, which is much faster on a CPU than one at a time.
-    """
-
-    def __init__(
-        self,
-        matrices: Iterable[nn.Parameter],
-        precision: torch.dtype = torch.float32,
-        momentum: float = 0.95,
-        weight_decay: float = 0.01,
-    ) -> None:
-        self._groups: dict[tuple[int, ...], list[nn.Parameter]] = {}
-        for matrix in matrices:
-            self._groups.setdefault(tuple(matrix.shape), []).append(matrix)
-        self._momenta = {
-            shape: torch.zeros(len(group), *shape) for shape, group in self._groups.items()
-        }
-        self._precision = precision
-        self._momentum = momentum
-        self._weight_decay = weight_decay
-
-    @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """Change every matrix with learning rate ``rate``."""
-        for (height, width), group in self._groups.items():
-            gradients = torch.stack([_gradient(matrix) for matrix in group])
-            momenta = self._momenta[height, width]
-            momenta.lerp_(gradients, 1 - self._momentum)
-            nesterov = gradients.lerp_(momenta, self._momentum)
-            updates = orthogonal(nesterov.to(self._precision)).to(nesterov.dtype)
-            scale = -rate * max(1.0, height / width) ** 0.5
-            for matrix, update in zip(group, updates, strict=True):
-                matrix.mul_(1 - rate * self._weight_decay).add_(update, alpha=scale)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the momenta, to be stored."""
-        return {"momenta": self._momenta}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over stored momenta."""
-        self._momenta = dict(state["momenta"])
+@dataclass(frozen=True, slots=True)
+class _Optimizers:
+    matrices: Muon
+    others: torch.optim.AdamW
 
 
-def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
-    """Return nearly the nearest matrices with equal singular values; shape (n, rows, columns)."""
-    tall = matrices.shape[1] > matrices.shape[2]
-    current = matrices.mT if tall else matrices
-    current = current / (current.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(iterations):
-        square = current @ current.mT
-        mixed = -4.7750 * square + 2.0315 * (square @ square)
-        current = 3.4445 * current + mixed @ current
-    return current.mT if tall else current
-
-
-def _optimizers(
-    model: nn.Module, budget: Budget, precision: torch.dtype
-) -> tuple[Muon, torch.optim.AdamW]:
+def _prepare(model: LlamaForCausalLM, budget: Budget) -> _Optimizers:
+    """Move the model to its device, set the machine up and return the optimizers."""
+    if budget.device == "cpu":
+        torch.set_num_threads(budget.threads)
+        _keep_memory()
+        # At these lengths faster than the fused kernel.
+        model.set_attn_implementation("eager")
+    model.to(torch.device(budget.device))  # pyright: ignore[reportArgumentType]
+    model.train()
     named = list(model.named_parameters())
-    matrices = Muon([parameter for name, parameter in named if _is_matrix(name)], precision)
+    matrices = Muon(
+        [parameter for name, parameter in named if _is_matrix(name)], _precision(budget)
+    )
     others = torch.optim.AdamW(
         [parameter for name, parameter in named if not _is_matrix(name)],
         lr=budget.other_rate,
         betas=(0.9, 0.99),  # A word is rare in a batch this small: a longer memory than usual.
         weight_decay=0.0,
     )
-    return matrices, others
+    return _Optimizers(matrices, others)
 
 
-def _gradient(parameter: nn.Parameter) -> Tensor:
-    assert parameter.grad is not None
-    return parameter.grad
+def _precision(budget: Budget) -> torch.dtype:
+    return torch.bfloat16 if budget.bfloat16 else torch.float32
+
+
+def _train_step(
+    model: Any,
+    optimizers: _Optimizers,
+    batch: tuple[Tensor, Tensor],
+    budget: Budget,
+    rate: float,
+) -> Tensor:
+    """Change the model once and return the weighted mean loss, which may still be computed."""
+    device = torch.device(budget.device)
+    tokens, weights = (part.to(device, non_blocking=True) for part in batch)
+    whole = weights[:, 1:].sum()
+    total = torch.zeros((), device=device)
+    parts = zip(tokens.split(budget.micro_rows), weights.split(budget.micro_rows), strict=True)
+    for some_tokens, some_weights in parts:
+        with torch.autocast(device.type, _precision(budget), enabled=budget.bfloat16):
+            loss = weighted_loss(model, some_tokens, some_weights) / whole
+        loss.backward()  # pyright: ignore[reportUnknownMemberType]
+        total += loss.detach()
+    group = optimizers.others.param_groups[0]
+    nn.utils.clip_grad_norm_(group["params"], 1.0)
+    group["lr"] = budget.other_rate * rate
+    optimizers.matrices.step(budget.matrix_rate * rate)
+    optimizers.others.step()
+    model.zero_grad()
+    return total
 
 
 def _is_matrix(name: str) -> bool:
@@ -259,12 +278,7 @@ def _is_matrix(name: str) -> bool:
 
 
 def _batch(
-    files: rows.Collection,
-    encoder: Encoder,
-    budget: Budget,
-    *,
-    progress: Progress,
-    seed: int,
+    files: rows.Collection, encoder: Encoder, budget: Budget, progress: Progress, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Return the tokens and weights of one step; they depend on seed, step and row length."""
     is_long = progress.share(budget) >= 1 - budget.long_share
@@ -296,25 +310,25 @@ def _status(progress: Progress, begun: Progress, budget: Budget, seconds: float)
     )
 
 
-def _save(checkpoint: Path, model: Any, matrices: Muon, others: Any, progress: Progress) -> None:
-    temporary = checkpoint.with_suffix(".new")
+def _save(checkpoint: Path, model: Any, optimizers: _Optimizers, progress: Progress) -> None:
     state = {
         "model": model.state_dict(),
-        "matrices": matrices.state_dict(),
-        "others": others.state_dict(),
-        "progress": (progress.step, progress.tokens, progress.seconds, progress.loss),
+        "matrices": optimizers.matrices.state_dict(),
+        "others": optimizers.others.state_dict(),
+        "progress": dataclasses.astuple(progress),
     }
-    torch.save(state, temporary)
-    temporary.replace(checkpoint)
+    content = io.BytesIO()
+    torch.save(state, content)  # to a full disk, it would raise less than an OSError
+    write_whole(checkpoint, content.getvalue())
 
 
-def _resume(checkpoint: Path, model: Any, matrices: Muon, others: Any) -> Progress | None:
+def _resume(checkpoint: Path, model: Any, optimizers: _Optimizers) -> Progress | None:
     if not checkpoint.exists():
         return None
-    state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
-    matrices.load_state_dict(state["matrices"])
-    others.load_state_dict(state["others"])
+    optimizers.matrices.load_state_dict(state["matrices"])
+    optimizers.others.load_state_dict(state["others"])
     return Progress(*state["progress"])
 
 

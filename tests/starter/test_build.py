@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,8 @@ import torch
 from transformers import LlamaForCausalLM
 
 from dsc_lsp import models
-from dsc_lsp.starter import build, evaluation, rows, training, vocabulary
+from dsc_lsp.starter import build, corpus, evaluation, export, steps, vocabulary
+from dsc_lsp.starter.presets import PRESETS
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def test_the_checkpoint_is_complete_and_loads(directory: Path):
 
 def test_the_exported_weights_are_the_trained_ones(directory: Path):
     state = torch.load(directory / "work" / "training.pt", weights_only=True)["model"]
-    model = evaluation.load_model(directory / "dsc-starter")
+    model = export.load(directory / "dsc-starter")
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, state[name].to(torch.bfloat16).float()), name
 
@@ -77,76 +82,119 @@ def test_bad_arguments_are_refused(capsys: pytest.CaptureFixture[str]):
     assert "--seconds must be positive" in capsys.readouterr().err
 
 
-def test_training_goes_on_where_it_was_interrupted(directory: Path, tmp_path: Path):
-    encoder = vocabulary.Encoder(vocabulary.load(directory / "work" / "tokenizer.json"))
-    texts = build.read_texts(directory / "work" / "training.jsonl", encoder)
-    files = rows.collection(texts, [()] * len(texts))
-    shape = training.ModelShape(hidden=32, layers=1, heads=1, intermediate=32)
-    budget = training.Budget(
-        steps=6,
-        seconds=1e9,
-        rows=2,
-        row_tokens=64,
-        long_row_tokens=64,
-        threads=1,
-        matrix_rate=0.02,
-        other_rate=4e-3,
-    )
-
-    def run(name: str, *, interrupt_at: int | None) -> LlamaForCausalLM:
-        model = training.create_model(shape, encoder, seed=0)
-
-        def on_probe(progress: training.Progress) -> None:
-            if progress.step == interrupt_at:
-                raise KeyboardInterrupt
-
-        training.train(
-            model,
-            files,
-            encoder,
-            dataclasses.replace(budget, save_seconds=-1.0, probe_seconds=-1.0),
-            0,
-            checkpoint=tmp_path / name,
-            report=lambda _: None,
-            on_probe=on_probe,
-        )
-        return model
-
-    with pytest.raises(KeyboardInterrupt):
-        run("interrupted.pt", interrupt_at=3)
-    resumed = run("interrupted.pt", interrupt_at=None)
-    straight = run("straight.pt", interrupt_at=None)
-    for name, tensor in straight.state_dict().items():
-        torch.testing.assert_close(tensor, resumed.state_dict()[name], msg=name)
-
-
-def test_the_schedule_follows_whichever_of_steps_and_seconds_is_further():
-    budget = training.Budget(
-        steps=1000,
-        seconds=100.0,
-        rows=1,
-        row_tokens=8,
-        long_row_tokens=8,
-        threads=1,
-        matrix_rate=0.01,
-        other_rate=0.01,
-        warm_up_share=0.01,
-    )
-    assert training.learning_rate(budget, training.Progress(step=0)) == pytest.approx(0.1)
-    assert training.learning_rate(budget, training.Progress(step=5)) == pytest.approx(0.4975)
-    assert training.learning_rate(budget, training.Progress(step=500)) == 0.5
-    assert training.learning_rate(budget, training.Progress(step=500, seconds=80.0)) < 0.21
-    assert training.learning_rate(budget, training.Progress(step=999)) < 0.02
-
-
-def test_muon_makes_matrices_nearly_orthogonal():
-    torch.manual_seed(0)
-    matrices = torch.randn(3, 24, 48)
-    values = torch.linalg.svdvals(training.orthogonal(matrices))
-    assert values.min() > 0.5
-    assert values.max() < 1.5
-
-
 def test_recipes_are_written_as_plain_values(directory: Path):
     recipe = json.loads((directory / "work" / "recipe.json").read_text(encoding="utf-8"))
     assert recipe["selection"]["packages"] == sorted(recipe["selection"]["packages"])
+
+
+@pytest.mark.parametrize("step", ["corpus", "tokenizer", "training"])
+def test_a_build_stopped_after_a_step_goes_on(
+    directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], step: str
+):
+    """What an interruption leaves: the results of the steps before, and pieces of the next."""
+    results = {
+        "corpus": ("corpus.json", "training.jsonl.xz", "held_out.jsonl.xz"),
+        "tokenizer": ("tokenizer.json",),
+        "training": ("training.json", "training.pt"),
+    }
+    work = tmp_path / "work"
+    work.mkdir()
+    shutil.copy(directory / "work" / "recipe.json", work)
+    for done, names in results.items():
+        if done == step:
+            break
+        for name in names:
+            shutil.copy(directory / "work" / name, work)
+    (work / results[step][0]).with_name(results[step][-1] + ".new").write_bytes(b"half a fi")
+    assert build.main(arguments(tmp_path, "--until", step)) == 0
+    assert all((work / name).exists() for name in results[step])
+    if step != "training":
+        for name in results[step]:
+            assert (work / name).read_bytes() == (directory / "work" / name).read_bytes(), name
+    output = capsys.readouterr().out
+    assert ("corpus:" in output) == (step == "corpus")
+
+
+def test_training_elsewhere_comes_home(directory: Path, tmp_path: Path):
+    """The way of the GPU preset: corpus and tokenizer go there, checkpoint and figures back."""
+    timed = dataclasses.replace(
+        PRESETS["smoke"],
+        steps=None,
+        seconds=0.5,
+        rows=2,
+        micro_rows=1,
+        row_tokens=128,
+        long_row_tokens=256,
+        test_holes=2,
+        windows=1,
+        storage="int8",
+    )
+    here, there = tmp_path / "here", tmp_path / "there"
+
+    def run(place: Path, until: str) -> None:
+        output, messages = place / "dsc-starter", lambda _: None
+        steps.build(steps.Run(timed, corpus.Places(), output, place, 0, messages, until))
+
+    run(here, "tokenizer")
+    carried = [file for file in here.iterdir() if file.is_file()]
+    there.mkdir()
+    for file in carried:
+        shutil.copy(file, there)
+    run(there, "training")
+    fixed = json.loads((there / "steps.json").read_text())
+    trained = json.loads((there / "training.json").read_text())
+    assert 0 < trained["step"] <= fixed
+    shutil.copytree(there / "dsc-starter", here / "dsc-starter")
+    shutil.copy(there / "training.json", here)
+    run(here, "card")
+    assert not (here / "training.pt").exists()
+    assert "stored as int8" in (here / "dsc-starter" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_device_that_is_not_there_is_named(tmp_path: Path):
+    preset = dataclasses.replace(PRESETS["smoke"], device="cuda")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    run = steps.Run(
+        preset, corpus.Places(), tmp_path / "out", tmp_path / "work", 0, lambda _: None
+    )
+    with pytest.raises(steps.BuildError, match="no cuda device"):
+        steps.build(run)
+
+
+def test_a_directory_without_packages_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        build.main(arguments(tmp_path, "--site-packages", str(tmp_path / "nowhere")))
+    assert "nowhere is no directory" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_and_loses_nothing(
+    directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    shutil.copytree(directory / "work", tmp_path / "work")
+    (tmp_path / "work" / "training.json").unlink()
+    before = (tmp_path / "work" / "training.pt").read_bytes()
+    with files_of_at_most(10_000), pytest.raises(SystemExit) as stopped:
+        build.main(arguments(tmp_path))
+    assert stopped.value.code == 1
+    assert "make room and repeat the same command" in capsys.readouterr().err
+    assert (tmp_path / "work" / "training.pt").read_bytes() == before
+    assert build.main(arguments(tmp_path)) == 0
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let writes beyond a size fail, as they do on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_run_that_hardly_reads_its_prompt_is_hopeless(directory: Path):
+    measured = json.loads((directory / "work" / "evaluation.json").read_text())["quality"]
+    quality = evaluation.Quality(**measured | {"loss": 5.0, "loss_wrong": 5.2})
+    assert "0.20 nats" in (steps.hopeless(quality, 0.5) or "")
+    assert steps.hopeless(quality, 0.1) is None
