@@ -1,4 +1,8 @@
-"""What followed, elsewhere, the text that stands before a cursor: no model, no input or output."""
+"""The repository as a language model: what followed, elsewhere, the text before a cursor.
+
+No model, no input or output. ``lookup.index.Index`` is told texts and asked at a cursor; it is not
+imported here, because numpy takes longer to import than a server may take to answer.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +11,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """Text that followed a match of the text before the cursor.
+    """Text that followed a match of the text before the cursor, up to the end of its line.
 
     ``text`` is never empty and begins at the cursor, or after what has been generated since.
-    ``matched`` counts the code points before it that agree. ``weight`` is the share, above 0 and
-    at most 1, that this continuation has among all that were found.
+    ``matched`` counts the bytes (UTF-8) before it that agree. ``weight`` is the likelihood,
+    above 0 and at most 1, that the text goes on as it did there; it is fitted for the next
+    lexeme, so the sum over all continuations that begin with one lexeme is that lexeme's.
     """
 
     text: str

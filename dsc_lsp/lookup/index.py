@@ -1,0 +1,170 @@
+"""The index: files come and go, and at a cursor it is asked what followed elsewhere."""
+
+import re
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dsc_lsp.lookup.occurrences import Source, Surroundings
+from dsc_lsp.lookup.prediction import Prediction
+from dsc_lsp.lookup.segment import Segment, Text
+
+_FRESH_BYTES = 256 * 1024
+"""Texts of no more bytes than this are looked through at each question; more are sorted."""
+_SEGMENT_BYTES = 8 * 1024 * 1024
+_MERGED_AT_ONCE = 8
+_LINE_BREAK = re.compile(r"\r\n?")
+
+
+@dataclass(eq=False)
+class _Sorted:
+    """A segment, and which of its files are still as they were when it was sorted."""
+
+    segment: Segment
+    live: npt.NDArray[np.bool_]
+
+    @property
+    def is_small(self) -> bool:
+        return len(self.segment.text.data) < _SEGMENT_BYTES // 2
+
+    @property
+    def is_stale(self) -> bool:
+        return 2 * int(np.count_nonzero(self.live)) < len(self.live)
+
+
+class Index:
+    """Texts by path, in which is found what followed the text before a cursor.
+
+    A changed file is kept as it is and looked through; once there is much of that it is sorted
+    into a segment, and small segments are sorted anew into a larger one. Any thread may use it:
+    questions and changes never wait while another thread sorts.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sorting = threading.Lock()
+        self._fresh: dict[str, bytes] = {}
+        self._fresh_text = Text.of({})
+        self._waiting: dict[str, bytes] = {}
+        self._segments: tuple[_Sorted, ...] = ()
+        self._home: dict[str, tuple[_Sorted, int]] = {}
+
+    def __len__(self) -> int:
+        """How many files are known."""
+        with self._lock:
+            return len({*self._fresh, *self._waiting, *self._home})
+
+    def update(self, path: str, text: str) -> None:
+        """Know this text of a file from now on.
+
+        Once in a while this sorts what has changed, which takes some 50 ms.
+        """
+        data = plain(text)
+        with self._lock:
+            self._forget(path)
+            self._fresh[path] = data
+            self._fresh_text = Text.of(self._fresh)
+            much = len(self._fresh_text.data) > _FRESH_BYTES
+        if much:
+            self._sort(self._fresh)
+
+    def update_all(self, files: Iterable[tuple[str, str]]) -> None:
+        """Know many files: some 5 s for 40 MB, so meant for a thread in the background.
+
+        They take part in answers once they are sorted, megabytes at a time.
+        """
+        size = 0
+        for path, text in files:
+            data = plain(text)
+            with self._lock:
+                self._forget(path)
+                self._waiting[path] = data
+            size += len(data)
+            if size > _SEGMENT_BYTES:
+                self._sort(self._waiting)
+                size = 0
+        self._sort(self._waiting)
+
+    def remove(self, path: str) -> None:
+        """Know a file no longer; one that was never known is no error."""
+        with self._lock:
+            self._forget(path)
+            self._fresh_text = Text.of(self._fresh)
+
+    def at(self, path: str, before: str, after: str) -> Prediction:
+        """Return what may follow at a cursor in a file, between these two texts.
+
+        What the index knows of the file itself is left out: the two texts are newer.
+        """
+        with self._lock:
+            fresh, segments = self._fresh_text, self._segments
+            home, number = self._home.get(path, (None, -1))
+        sources = [_fresh_source(fresh, path)] if fresh.paths else []
+        for one in segments:
+            own = number if one is home else None
+            sources.append(Source(one.segment.text, one.live, own, one.segment))
+        return Prediction(Surroundings.of(path, plain(before), plain(after)), sources)
+
+    def _forget(self, path: str) -> None:
+        self._fresh.pop(path, None)
+        self._waiting.pop(path, None)
+        home = self._home.pop(path, None)
+        if home is not None:
+            home[0].live[home[1]] = False
+
+    def _sort(self, unsorted: dict[str, bytes]) -> None:
+        """Make a segment of what stands in ``_fresh`` or ``_waiting``, and merge small ones."""
+        with self._sorting:
+            with self._lock:
+                batch = dict(unsorted)
+            if not batch:
+                return
+            segment = Segment.of(batch)
+            with self._lock:
+                current = [unsorted.get(path) is data for path, data in batch.items()]
+                self._add(segment, current)
+                for path in (path for path, is_it in zip(batch, current, strict=True) if is_it):
+                    del unsorted[path]
+                self._fresh_text = Text.of(self._fresh)
+            self._merge()
+
+    def _merge(self) -> None:
+        """Sort small segments into one, when there are many, and drop what is no longer live."""
+        small = [one for one in self._segments if one.is_small]
+        merged = small if len(small) >= _MERGED_AT_ONCE else []
+        merged = [*merged, *(one for one in self._segments if one.is_stale and one not in merged)]
+        if not merged:
+            return
+        with self._lock:
+            homes = {
+                path: home
+                for path, home in self._home.items()
+                if any(home[0] is m for m in merged)
+            }
+        batch = {path: one.segment.text.file(number) for path, (one, number) in homes.items()}
+        segment = Segment.of(batch) if batch else None
+        with self._lock:
+            self._segments = tuple(one for one in self._segments if one not in merged)
+            if segment is not None:
+                self._add(segment, [self._home.get(path) is home for path, home in homes.items()])
+
+    def _add(self, segment: Segment, current: Sequence[bool]) -> None:
+        """Use a segment from now on, of its files only those that are current."""
+        one = _Sorted(segment, np.array(current, np.bool_))
+        self._segments = (*self._segments, one)
+        for number, path in enumerate(segment.text.paths):
+            if current[number]:
+                self._home[path] = (one, number)
+
+
+def plain(text: str) -> bytes:
+    """Return a text in UTF-8, with ``\\n`` for every line break and without zeros."""
+    return _LINE_BREAK.sub("\n", text).replace("\0", " ").encode("utf-8", "replace")
+
+
+def _fresh_source(fresh: Text, path: str) -> Source:
+    own = fresh.paths.index(path) if path in fresh.paths else None
+    return Source(fresh, np.ones(len(fresh.paths), np.bool_), own, None)

@@ -1,0 +1,62 @@
+"""Lexemes of any programming language, in UTF-8.
+
+A lexeme is a word, a run of blanks, a run of one and the same other sign, or a line break with the
+indentation behind it.
+"""
+
+import re
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Places: TypeAlias = npt.NDArray[np.int64]
+
+# A byte of a letter beyond ASCII counts as a letter, so that no character is ever cut in two.
+_LEXEME = re.compile(rb"[\w\x80-\xff]+|\n[ \t]*|[ \t]+|([^\w\x80-\xff\n])\1*", re.DOTALL)
+_WORD_AT_END = re.compile(rb"[\w\x80-\xff]*\Z")
+_LONGEST_LEXEME = 160
+SIGN, WORD, BLANK, BREAK = range(4)
+"""The kinds of lexemes."""
+
+_KINDS = np.zeros(256, np.uint8)
+_KINDS[[byte for byte in range(256) if re.match(rb"[\w\x80-\xff]", bytes([byte]))]] = WORD
+_KINDS[[ord(" "), ord("\t")]] = BLANK
+_KINDS[ord("\n")] = BREAK
+_KIND_OF_BYTE = _KINDS.tolist()
+
+
+def boundaries(text: Bytes) -> Places:
+    """Return where lexemes begin, but for the first."""
+    kinds = _KINDS[text]
+    before, behind = kinds[:-1], kinds[1:]
+    begins = (behind != before) | (behind == BREAK)
+    begins |= (behind == SIGN) & (text[1:] != text[:-1])
+    begins &= (behind != BLANK) | (before != BREAK)
+    return np.flatnonzero(begins) + 1
+
+
+def lexeme_at(text: bytes, start: int) -> bytes:
+    """Return the lexeme, or the rest of one, that begins at a place; empty at the end.
+
+    Of a very long one only the beginning.
+    """
+    match = _LEXEME.match(text, start, start + _LONGEST_LEXEME)
+    return match[0] if match else b""
+
+
+def word_before(text: bytes) -> bytes:
+    """Return the part of a word with which a text ends, if it ends inside or behind one."""
+    match = _WORD_AT_END.search(text)
+    return match[0] if match else b""
+
+
+def kind_of(lexeme: bytes) -> int:
+    """Return the kind of a lexeme, which is not empty."""
+    return _KIND_OF_BYTE[lexeme[0]]
+
+
+def is_word(lexeme: bytes) -> bool:
+    """Whether a lexeme is a name, a keyword or a number; nothing is none."""
+    return lexeme != b"" and _KIND_OF_BYTE[lexeme[0]] == WORD
