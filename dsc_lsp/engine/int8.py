@@ -1,56 +1,40 @@
 """Weights stored as int8 with a scale for each row: half the size of bfloat16.
 
-A matrix ``name`` is stored as int8 beside ``name.scale`` in float32, one scale for each of its
-rows; whatever has no scale is stored as it is. Such weights are expanded when they are loaded,
-so nothing else knows of them.
+A matrix ``name`` is stored as int8 beside ``name.scale``, one scale for each of its rows;
+whatever has no scale is stored as it is. Such weights are expanded when they are read, so
+nothing else knows of them.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Container, Mapping
 
 import torch
 from torch import Tensor
 
-_SCALE = ".scale"
 _LARGEST = 127
 
 
 def compress(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return matrices as int8 with their scales, and all else in bfloat16."""
+    """Return matrices as int8 with their scales in float32, and all else in bfloat16."""
     stored: dict[str, Tensor] = {}
     for name, weight in weights.items():
         if weight.dim() != 2:
-            stored[name] = weight.to(torch.bfloat16).contiguous()
+            stored[name] = weight.to(torch.bfloat16)
             continue
         full = weight.float()
         scale = full.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / _LARGEST
-        stored[name] = (full / scale).round().to(torch.int8).contiguous()
-        stored[name + _SCALE] = scale.squeeze(1).contiguous()
+        stored[name] = (full / scale).round().to(torch.int8)
+        stored[scale_name(name)] = scale.squeeze(1)
     return stored
 
 
-def expand(stored: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """Return the weights in ``dtype``; what was not compressed is only converted."""
-    return {
-        name: (
-            (weight.float() * stored[name + _SCALE].float()[:, None]).to(dtype)
-            if name + _SCALE in stored
-            else weight.to(dtype)
-        )
-        for name, weight in stored.items()
-        if not (name.endswith(_SCALE) and name.removesuffix(_SCALE) in stored)
-    }
+def scale_name(name: str) -> str:
+    """Return the name of a matrix's scales."""
+    return f"{name}.scale"
 
 
-def read_weights(directory: Path, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Read all safetensors files of a checkpoint directory, expanded.
-
-    Raises:
-        OSError, safetensors.SafetensorError: a file cannot be read.
-    """
-    from safetensors.torch import load_file
-
-    stored: dict[str, Tensor] = {}
-    for file in sorted(directory.glob("*.safetensors")):
-        stored |= load_file(file)
-    return expand(stored, dtype)
+def read(name: str, names: Container[str], stored: Callable[[str], Tensor]) -> Tensor:
+    """Return a weight, expanded to float32 if there are scales for it among ``names``."""
+    scale = scale_name(name)
+    if scale not in names:
+        return stored(name)
+    return stored(name).float() * stored(scale).float()[:, None]

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import torch
 from safetensors import safe_open
 
+from dsc_lsp.engine import int8
 from dsc_lsp.engine.config import ModelConfig
 from dsc_lsp.engine.llama import DenseProjection, LayerWeights, Projection, Weights
 
@@ -38,7 +39,7 @@ def load_weights(
     dtype: torch.dtype,
     store: Store = DenseProjection,
 ) -> Weights:
-    """Read the safetensors files of a checkpoint.
+    """Read the safetensors files of a checkpoint; int8 with scales is expanded.
 
     Raises:
         WeightsMismatch: they are not those of ``shape``.
@@ -53,9 +54,11 @@ def load_weights(
         wrong = [name for name, size in wanted.items() if not _fits(places.get(name), name, size)]
         if wrong:
             raise WeightsMismatch(wrong)
-        return _lay_out(
-            config, lambda name, _size: places[name].get_tensor(name), device, dtype, store
-        )
+
+        def read(name: str, _size: tuple[int, ...]) -> torch.Tensor:
+            return int8.read(name, places, lambda stored: places[stored].get_tensor(stored))
+
+        return _lay_out(config, read, device, dtype, store)
 
 
 def random_weights(

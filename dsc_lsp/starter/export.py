@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from dsc_lsp.engine import int8
 from dsc_lsp.starter.files import write_json, write_whole
@@ -51,12 +51,17 @@ def export(model: LlamaForCausalLM, tokenizer: bytes, output: Path, storage: str
 
 def load(checkpoint: Path) -> LlamaForCausalLM:
     """Read what ``export`` wrote, in float32, ready to evaluate."""
-    from transformers import LlamaConfig
-
     config = LlamaConfig.from_pretrained(checkpoint)
     config.dtype = torch.float32
     model = LlamaForCausalLM(config)
-    weights = int8.read_weights(checkpoint, torch.float32)
+    stored: dict[str, Tensor] = {}
+    for file in sorted(checkpoint.glob("*.safetensors")):
+        stored |= load_file(file)
+    weights = {
+        name: int8.read(name, stored, stored.__getitem__).float()
+        for name in model.state_dict()
+        if name in stored
+    }
     weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
     model.load_state_dict(weights)
     return model.eval()

@@ -13,7 +13,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from dsc_lsp import models
-from dsc_lsp.starter import build, corpus, evaluation, export, steps, vocabulary
+from dsc_lsp.starter import build, compare, corpus, evaluation, export, steps, vocabulary
 from dsc_lsp.starter.presets import PRESETS
 
 
@@ -198,3 +198,15 @@ def test_a_run_that_hardly_reads_its_prompt_is_hopeless(directory: Path):
     quality = evaluation.Quality(**measured | {"loss": 5.0, "loss_wrong": 5.2})
     assert "0.20 nats" in (steps.hopeless(quality, 0.5) or "")
     assert steps.hopeless(quality, 0.1) is None
+
+
+def test_checkpoints_are_compared_on_the_same_holes(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+):
+    checkpoint = str(directory / "dsc-starter")
+    work = ["--work", str(directory / "work"), "--holes", "3", "--windows", "1"]
+    assert compare.main([checkpoint, checkpoint, *work]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == 2
+    assert rows[0] == rows[1]
+    assert "| 3 |" in rows[0]

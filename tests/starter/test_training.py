@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from dsc_lsp.engine import int8
+from dsc_lsp.engine.config import read_config
+from dsc_lsp.engine.weights import load_weights
 from dsc_lsp.starter import examples, export, muon, rows, training, vocabulary
 
 CODE = "".join(f"def f{number}(x):\n    return x + {number}\n" for number in range(100))
@@ -130,9 +131,20 @@ def test_int8_storage_is_half_as_large_and_nearly_the_same(
     assert difference < 0.05 * logits["bfloat16"].abs().mean()
 
 
-def test_expanding_changes_nothing_that_was_not_compressed():
-    weights = {"a": torch.ones(2, 2), "a.scaled": torch.ones(3), "b.scale": torch.ones(2)}
-    assert int8.expand(weights, torch.float32).keys() == weights.keys()
+def test_the_engine_reads_both_storages(encoder: vocabulary.Encoder, tmp_path: Path):
+    """The server's own loader and ours give the same weights."""
+    model = training.create_model(SHAPE, encoder, seed=0).eval()
+    for storage in ("bfloat16", "int8"):
+        directory = tmp_path / storage
+        export.export(model, b"{}", directory, storage)
+        loaded = load_weights(
+            directory,
+            read_config(directory / "config.json"),
+            device=torch.device("cpu"),
+            dtype=torch.float32,
+        )
+        embedding = export.load(directory).get_input_embeddings().weight
+        assert torch.equal(loaded.embedding, embedding)
 
 
 def test_large_weights_are_dealt_out_to_files(
