@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 from dsc_lsp.starter import corpus
 from dsc_lsp.starter.files import read_json, write_json, write_whole
 from dsc_lsp.starter.presets import Preset
@@ -74,7 +76,8 @@ def encode(files: "Iterable[SourceFile]", encoder: "Encoder") -> "list[examples.
     """Split files into lines and encode them."""
     from dsc_lsp.starter import examples
 
-    return [examples.source_text(file.path, file.text, encoder) for file in files]
+    bar = tqdm(files, "encoding", unit="file", mininterval=corpus.SHOW_SECONDS)
+    return [examples.source_text(file.path, file.text, encoder) for file in bar]
 
 
 def hopeless(quality: "Quality", gate: float) -> str | None:

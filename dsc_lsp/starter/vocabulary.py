@@ -7,6 +7,7 @@ a word that no longer depends on it.
 """
 
 import json
+import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -54,7 +55,7 @@ def train(texts: Iterable[str], size: int) -> Tokenizer:
         vocab_size=size - len(CONTROL_TOKENS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         min_frequency=2,
-        show_progress=False,
+        show_progress=sys.stderr.isatty(),
     )
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_tokens(list(CONTROL_TOKENS))
