@@ -1,0 +1,271 @@
+"""The engine that asks one server."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from copy import copy
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, repeat
+
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.engine.base import (
+    Effort,
+    EngineChanged,
+    EngineError,
+    Generation,
+    GenerationRequest,
+    Token,
+    Tokenizer,
+)
+from dsc_lsp.engine.remote import faults
+from dsc_lsp.engine.remote.characters import CharacterTokenizer
+from dsc_lsp.engine.remote.circuit import LONGEST_WAIT_SECONDS, Circuit, waits
+from dsc_lsp.engine.remote.connection import Connection
+from dsc_lsp.engine.remote.dialects import MALFORMED, Ask, Chunk
+from dsc_lsp.engine.remote.faults import RemoteError
+from dsc_lsp.engine.remote.network import Network
+from dsc_lsp.engine.remote.probe import Found, Manners, find, learn
+from dsc_lsp.engine.remote.servers import Server
+from dsc_lsp.engine.remote.vocabulary import find_tokenizer
+from dsc_lsp.engine.remote.wording import as_text, as_tokens
+from dsc_lsp.engine.tokens import CheckpointTokenizer
+from dsc_lsp.models import DEEPSEEK_CODER_BASE, ModelFamily, family_of
+from dsc_lsp.settings import Settings
+
+_MOST_TRIES = 3
+_LONGEST_WAIT_FOR_RETRY = 2.0
+_SMOOTHING = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """All that is known about a server and the model it serves.
+
+    ``vocabulary`` is the model's tokenizer where we have it and the server counts as it does.
+    """
+
+    found: Found
+    manners: Manners
+    family: ModelFamily
+    vocabulary: CheckpointTokenizer | None
+
+
+class RemoteEngine:
+    """One server behind the protocol of engines; engine thread only.
+
+    What the server is, is looked at when it is first reached and again after each outage. The
+    look happens on the network thread, and what it found is taken over when the next generation
+    begins (``EngineChanged``), so that a prompt is made with one tokenizer from end to end.
+    """
+
+    def __init__(self, connection: Connection, network: Network, settings: Settings) -> None:
+        self.place = connection.endpoint.place
+        self.circuit = Circuit()
+        self.latency_ms = 0.0
+        self._connection = connection
+        self._network = network
+        self._settings = settings
+        self._known: Acquaintance | None = None
+        self._newest: Acquaintance | None = None
+        self._characters = CharacterTokenizer()
+        self._recovery: Future[None] | None = None
+        self._read_ids: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The served model and where it is."""
+        return f"{self._known.found.model} at {self.place}" if self._known else self.place
+
+    @property
+    def family(self) -> ModelFamily:
+        """The family that the served model's name says; DeepSeek-Coder base while unknown."""
+        return self._known.family if self._known else DEEPSEEK_CODER_BASE
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The served model's tokenizer, or an estimate of its counts."""
+        if self._known is None or self._known.vocabulary is None:
+            return self._characters
+        return self._known.vocabulary
+
+    @property
+    def context_tokens(self) -> int:
+        """What the server says that fits, else what the user has set."""
+        told = self._known.found.context_tokens if self._known else None
+        return min(self._settings.context_tokens, told or self._settings.context_tokens)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the server is known and answers, as far as we know."""
+        return self._newest is not None and not self.circuit.is_open
+
+    @property
+    def acquaintance(self) -> Acquaintance | None:
+        """What is known about the server."""
+        return self._newest
+
+    def meet(self) -> "Future[None]":
+        """Begin to look at the server; the future holds nothing or a fault, which is counted."""
+        return self._network.start(self._meet())
+
+    def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
+        """Ask the server; ``reused_tokens`` is what it knows from us, if it keeps prompts.
+
+        Raises:
+            RemoteError: the server is known to be down.
+            EngineChanged: the server was looked at anew; the prompt must be made again.
+        """
+        if self._newest is not self._known:
+            self._known = self._newest
+            raise EngineChanged
+        fault = self.circuit.fault
+        if fault is not None:
+            raise copy(fault)
+        if self._known is None:
+            raise faults.down(self._connection.endpoint)
+        ids = request.prompt.ids
+        reused = min(_common_prefix(self._read_ids, ids), max(0, len(ids) - 1))
+        effort = Effort()
+        ask = self._ask(request, self._known)
+        tokens = self._tokens(ask, ids, cancel, effort)
+        return Generation(len(ids), reused, tokens, effort)
+
+    def close(self) -> None:
+        """Close the connections; the network is whoever's who made it."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        self._network.start(self._connection.close())
+
+    def _ask(self, request: GenerationRequest, known: Acquaintance) -> Ask:
+        manners, prompt = known.manners, request.prompt
+        tokenizer = known.vocabulary
+        stop_ids: tuple[int, ...] = ()
+        if tokenizer is not None:
+            stop_ids = tuple(tokenizer.control(name) for name in known.family.stop)
+        return Ask(
+            known.found.model,
+            prompt.ids if manners.takes_ids else as_text(prompt, adds_bos=manners.adds_bos),
+            request.max_new_tokens,
+            stop_ids,
+        )
+
+    def _tokens(
+        self, ask: Ask, ids: tuple[int, ...], cancel: CancelToken, effort: Effort
+    ) -> Iterator[Token]:
+        """Yield the answer's tokens; asks again where that may help and nothing was said yet."""
+        for left in range(_MOST_TRIES - 1, -1, -1):
+            begun = False
+            try:
+                for token in self._answer(ask, cancel, effort):
+                    if not begun:
+                        begun = True
+                        self._read_ids = ids
+                    if token.id >= 0:
+                        self._read_ids = (*self._read_ids, token.id)
+                    yield token
+            except RemoteError as fault:
+                wait = fault.retry_seconds
+                if begun or not left or wait is None or wait > _LONGEST_WAIT_FOR_RETRY:
+                    self._failed(fault)
+                    raise
+                _log.info("asking %s again in %.1f s", self.place, wait)
+                self._network.call(asyncio.sleep(wait * (_MOST_TRIES - left)), cancel)
+            else:
+                return
+
+    def _answer(self, ask: Ask, cancel: CancelToken, effort: Effort) -> Iterator[Token]:
+        assert self._known is not None, "only a known server is asked"
+        return as_tokens(
+            self._chunks(ask, self._known.found.server, cancel, effort),
+            self._known.vocabulary,
+            frozenset(ask.stop_ids),
+            self._known.family.stop,
+            ask.max_tokens,
+        )
+
+    def _chunks(
+        self, ask: Ask, server: Server, cancel: CancelToken, effort: Effort
+    ) -> Iterator[Chunk]:
+        url, body = self._connection.endpoint.root + server.path, server.request(ask)
+        start, first = time.perf_counter(), True
+        for event in self._network.stream(partial(self._connection.post, url, body), cancel):
+            try:
+                chunk = server.read(event)
+            except MALFORMED as error:
+                raise faults.unreadable(self._connection.endpoint) from error
+            if chunk.has_failed:
+                raise faults.failed_midway(self._connection.endpoint)
+            if first:
+                first = False
+                self._succeeded((time.perf_counter() - start) * 1000)
+            effort.steps += len(chunk.pieces)
+            effort.prefill_ms = chunk.prefill_ms or effort.prefill_ms
+            effort.decode_ms = chunk.decode_ms or effort.decode_ms
+            yield chunk
+
+    def _succeeded(self, milliseconds: float) -> None:
+        self.circuit.succeeded()
+        known = self.latency_ms or milliseconds
+        self.latency_ms = known + _SMOOTHING * (milliseconds - known)
+
+    def _failed(self, fault: RemoteError) -> None:
+        _log.warning("%s", fault)
+        self.circuit.failed(fault)
+        if self.circuit.is_open and (self._recovery is None or self._recovery.done()):
+            self._recovery = self._network.start(self._recover(fault))
+
+    async def _recover(self, fault: RemoteError) -> None:
+        """Look at the server again and again until it answers."""
+        for wait in chain(waits(fault), repeat(LONGEST_WAIT_SECONDS)):
+            await asyncio.sleep(wait)
+            try:
+                await self._look()
+            except RemoteError:
+                continue
+            _log.info("%s is back", self.place)
+            return
+
+    async def _meet(self) -> None:
+        try:
+            await self._look()
+        except RemoteError as fault:
+            self._failed(fault)
+            raise
+
+    async def _look(self) -> None:
+        settings = self._settings
+        found = await find(self._connection, settings.remote_server, settings.remote_model)
+        family = family_of(found.model)
+        before = self._newest
+        if before is not None and before.found == found:
+            vocabulary = before.vocabulary
+        else:
+            vocabulary = await asyncio.to_thread(
+                _vocabulary, settings.remote_tokenizer, found.model, family
+            )
+        manners = await learn(self._connection, found, vocabulary, family.begin_of_text)
+        if manners.tokenizer_fits is False:
+            _log.warning("%s counts tokens otherwise than our tokenizer", self.place)
+            vocabulary = None
+        now = Acquaintance(found, manners, family, vocabulary)
+        if now != before:
+            self._newest = now
+        self.latency_ms = manners.latency_ms
+        self.circuit.succeeded()
+
+
+def _vocabulary(wanted: str, model: str, family: ModelFamily) -> CheckpointTokenizer | None:
+    try:
+        return find_tokenizer(wanted, model, family)
+    except EngineError as error:
+        raise RemoteError(str(error)) from error
+
+
+def _common_prefix(first: tuple[int, ...], second: tuple[int, ...]) -> int:
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(first), len(second)))

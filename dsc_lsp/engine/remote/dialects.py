@@ -1,0 +1,178 @@
+"""How the same question is put to different servers, and what their answers mean.
+
+A reader takes one object of a streamed answer. What a server does not tell is ``None``. An object
+of another shape than the dialect's raises one of ``MALFORMED``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dsc_lsp.engine.remote.connection import Json
+
+MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One greedy generation; ``prompt`` is token ids where the server takes them, else text."""
+
+    model: str
+    prompt: tuple[int, ...] | str
+    max_tokens: int
+    stop_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some of the answer: one token if ``id`` is told, else the text of one or several."""
+
+    text: str
+    id: int | None = None
+    data: bytes | None = None
+    logprob: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one object says.
+
+    ``is_cut`` says that the answer ended because it was long enough. ``prompt_tokens`` counts the
+    prompt as the server saw it, ``reused_tokens`` those of them that it knew already.
+    """
+
+    pieces: tuple[Piece, ...] = ()
+    is_cut: bool = False
+    has_failed: bool = False
+    prompt_tokens: int | None = None
+    reused_tokens: int | None = None
+    prefill_ms: float | None = None
+    decode_ms: float | None = None
+
+
+def openai_body(ask: Ask) -> dict[str, Any]:
+    """Return a request of OpenAI's legacy completions, standard fields only."""
+    return {
+        "model": ask.model,
+        "prompt": ask.prompt,
+        "max_tokens": ask.max_tokens,
+        "temperature": 0,
+        "stream": True,
+    }
+
+
+def openai_read(event: Json) -> Chunk:
+    """Read a completion chunk, with what vLLM and llama-server add to it."""
+    if "error" in event:
+        return Chunk(has_failed=True)
+    pieces, is_cut = list[Piece](), False
+    for choice in event["choices"]:
+        pieces += _openai_pieces(choice)
+        is_cut = is_cut or choice.get("finish_reason") == "length"
+    usage = event.get("usage") or {}
+    timings = event.get("timings") or {}
+    details = usage.get("prompt_tokens_details") or {}
+    prompt_tokens = usage.get("prompt_tokens")
+    if prompt_tokens is None and timings:
+        prompt_tokens = timings["prompt_n"] + timings.get("cache_n", 0)
+    return Chunk(
+        pieces=tuple(pieces),
+        is_cut=is_cut,
+        prompt_tokens=prompt_tokens,
+        reused_tokens=timings.get("cache_n", details.get("cached_tokens")),
+        prefill_ms=timings.get("prompt_ms"),
+        decode_ms=timings.get("predicted_ms"),
+    )
+
+
+def _openai_pieces(choice: Json) -> Iterator[Piece]:
+    text: str = choice.get("text") or ""
+    told = choice.get("logprobs") or {}
+    if told.get("content"):  # llama-server
+        for entry in told["content"]:
+            data = entry.get("bytes")
+            yield Piece(
+                entry["token"],
+                entry.get("id"),
+                None if data is None else bytes(data),
+                float(entry["logprob"]),
+            )
+        return
+    ids = choice.get("token_ids") or ()  # vLLM
+    logprobs = told.get("token_logprobs") or ()
+    if len(ids) == 1 or (text and len(logprobs) == 1):
+        yield Piece(text, next(iter(ids), None), None, next(iter(logprobs), None))
+    elif ids:
+        # Several tokens at once; the text is for those who cannot read ids.
+        for index, token in enumerate(ids):
+            logprob = logprobs[index] if index < len(logprobs) else None
+            yield Piece(text if index == 0 else "", token, None, logprob)
+    elif text:
+        yield Piece(text, logprob=sum(logprobs) if logprobs else None)
+
+
+def ollama_body(ask: Ask) -> dict[str, Any]:
+    """Return a request of Ollama's own API: the OpenAI one would put a template around it."""
+    return {
+        "model": ask.model,
+        "prompt": ask.prompt,
+        "raw": True,
+        "stream": True,
+        "options": {"num_predict": ask.max_tokens, "temperature": 0},
+    }
+
+
+def ollama_read(event: Json) -> Chunk:
+    """Read a line of Ollama's answer."""
+    if "error" in event:
+        return Chunk(has_failed=True)
+    told = event.get("logprobs") or ()
+    text: str = event.get("response") or ""
+    if told:
+        pieces = tuple(
+            Piece(
+                entry["token"],
+                data=bytes(entry["bytes"]) if entry.get("bytes") is not None else None,
+                logprob=float(entry["logprob"]),
+            )
+            for entry in told
+        )
+    else:
+        pieces = (Piece(text),) if text else ()
+    return Chunk(
+        pieces=pieces,
+        is_cut=event.get("done_reason") == "length",
+        prompt_tokens=event.get("prompt_eval_count"),
+        prefill_ms=_milliseconds(event.get("prompt_eval_duration")),
+        decode_ms=_milliseconds(event.get("eval_duration")),
+    )
+
+
+def _milliseconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e6
+
+
+def tgi_body(ask: Ask) -> dict[str, Any]:
+    """Return a request of Text Generation Inference's own API, which tells ids and logprobs."""
+    return {
+        "inputs": ask.prompt,
+        "parameters": {
+            "max_new_tokens": ask.max_tokens,
+            "do_sample": False,
+            "return_full_text": False,
+            "details": True,
+        },
+    }
+
+
+def tgi_read(event: Json) -> Chunk:
+    """Read an event of Text Generation Inference: one token each."""
+    if "error" in event:
+        return Chunk(has_failed=True)
+    token = event["token"]
+    details = event.get("details") or {}
+    return Chunk(
+        pieces=(Piece(token["text"], token["id"], None, float(token["logprob"])),),
+        is_cut=details.get("finish_reason") == "length",
+        prompt_tokens=details.get("input_length"),
+    )
