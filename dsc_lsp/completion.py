@@ -6,12 +6,13 @@ thread; the command line, the benchmark and the tests call it directly.
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dsc_lsp import postprocess, prompt, syntax
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.document import Cursor
-from dsc_lsp.engine.base import Effort, Engine, GenerationRequest, Prompt
+from dsc_lsp.engine.base import Effort, Engine, EngineChanged, GenerationRequest, Prompt
 from dsc_lsp.engine.tokens import text_decoder
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
@@ -54,6 +55,19 @@ def complete(
         Cancelled: somebody called ``cancel``; noticed at the next token.
         EngineError: the engine failed; the message is for the user.
     """
+    while True:
+        with suppress(EngineChanged):
+            return _complete(cursor, repository, settings, engine, cancel)
+        cancel.check()
+
+
+def _complete(
+    cursor: Cursor,
+    repository: Repository,
+    settings: Settings,
+    engine: Engine,
+    cancel: CancelToken,
+) -> Completion:
     start = time.perf_counter()
     block = syntax.opened_block(cursor)
     extent = postprocess.extent_at(cursor, block, settings.max_lines)

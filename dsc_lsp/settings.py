@@ -61,6 +61,53 @@ class Settings:
         least=128,
         most=16_384,
     )
+    remote_url: str = _setting(
+        "",
+        "The address of an OpenAI-compatible server that answers instead of a model on this"
+        " machine, such as `http://127.0.0.1:8000/v1`; several, separated by spaces, in the order"
+        " in which they are tried. Your code is sent there.",
+        scope=Scope.MACHINE,
+    )
+    remote_model: str = _setting(
+        "",
+        "The model to ask a server for; empty for the first that it serves.",
+        scope=Scope.MACHINE,
+    )
+    remote_server: str = _setting(
+        "auto",
+        "What kind of server it is: `auto` (looked at), `vllm`, `llama-server`, `ollama`, `tgi`,"
+        " `transformers` or `generic`.",
+        scope=Scope.MACHINE,
+    )
+    remote_tokenizer: str = _setting(
+        "",
+        "The tokenizer of the served model: a directory, or a hub id after `dsc-lsp pull ID"
+        " --tokenizer-only`; empty to look for one that fits. Without any, tokens are estimated.",
+        scope=Scope.MACHINE,
+    )
+    remote_key_variable: str = _setting(
+        "",
+        "The name of the environment variable that holds the server's key; with several servers"
+        " one name for all, or one for each, `-` for none. Keys never stand in settings.",
+        scope=Scope.MACHINE,
+    )
+    remote_plain_http: bool = _setting(
+        False,
+        "Whether code may go to other machines over `http://`, readable on the way.",
+        scope=Scope.MACHINE,
+    )
+    remote_seconds: int = _setting(
+        5,
+        "How many seconds a server may say nothing before it is given up.",
+        scope=Scope.MACHINE,
+        least=1,
+        most=120,
+    )
+    remote_fallback: bool = _setting(
+        True,
+        "Whether the model on this machine (`dsc.model`) answers while no server does.",
+        scope=Scope.MACHINE,
+    )
     max_new_tokens: int = _setting(
         64, "How many tokens a suggestion may have at most.", least=1, most=512
     )

@@ -4,7 +4,7 @@ Every engine (local, remote, lookup, scripted in tests) stands behind ``Engine``
 never knows which one answers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -19,6 +19,10 @@ class EngineError(Exception):
 
 class EngineNotReady(EngineError):
     """The model is still being loaded; asking again later will be answered."""
+
+
+class EngineChanged(Exception):
+    """Another model answers from now on: the prompt must be made again, in its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +143,22 @@ class Engine(Protocol):
         """Start a generation.
 
         Iterating it raises ``Cancelled`` at the next token after ``cancel`` and
-        ``EngineError`` where the engine fails.
+        ``EngineError`` where the engine fails. ``EngineChanged`` may be raised here and before
+        the first token.
         """
         ...
 
     def close(self) -> None:
         """Give back what the engine holds: memory, connections."""
+        ...
+
+
+@runtime_checkable
+class Announcer(Protocol):
+    """An engine that may begin to answer in another way, which users should hear of once."""
+
+    def announce_to(self, tell: Callable[[str], None]) -> None:
+        """Call ``tell`` from now on, on the engine's thread, with words for the user."""
         ...
 
 

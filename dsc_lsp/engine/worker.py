@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, TypeAlias, TypeVar
 
 from dsc_lsp.cancel import Cancelled, CancelToken
-from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
+from dsc_lsp.engine.base import Announcer, Engine, EngineError, EngineNotReady
 
 T = TypeVar("T")
 Report: TypeAlias = Callable[[str, int], None]
@@ -47,18 +47,21 @@ class _Job:
 class EngineWorker:
     """Loads an engine and runs work with it, one piece at a time, the newest first.
 
-    ``load`` and all work run on the worker's own thread; so does ``on_status``, which must not
-    block. Work whose token is cancelled is not begun, or stops at its next token, so that the
-    newest never waits for what nobody wants. The thread survives whatever the work raises.
+    ``load`` and all work run on the worker's own thread; so do ``on_status`` and
+    ``on_announcement`` (of an ``Announcer``), which must not block. Work whose token is cancelled
+    is not begun, or stops at its next token, so that the newest never waits for what nobody wants.
+    The thread survives whatever the work raises.
     """
 
     def __init__(
         self,
         load: Callable[[Report], Engine],
         on_status: Callable[[WorkerStatus], None] = lambda _status: None,
+        on_announcement: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._load = load
         self._on_status = on_status
+        self._on_announcement = on_announcement
         self._status = WorkerStatus(WorkerState.LOADING, "Waiting to start")
         self._changed = threading.Condition()
         self._waiting: list[_Job] = []
@@ -152,6 +155,8 @@ class EngineWorker:
             reason = f"Loading the model failed ({type(error).__name__}); see the server's log."
             self._set_status(WorkerStatus(WorkerState.FAILED, reason))
             return None
+        if isinstance(engine, Announcer):
+            engine.announce_to(self._on_announcement)
         self._set_status(WorkerStatus(WorkerState.READY, engine.name, 100))
         return engine
 

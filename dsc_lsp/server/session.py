@@ -54,7 +54,9 @@ class Server(LanguageServer):
         self.ending = ending
         self.problems = list(user_settings.problems)
         self.worker = EngineWorker(
-            lambda report: open_engine(self.base_settings, report), self._status_from_worker
+            lambda report: open_engine(self.base_settings, report),
+            self._status_from_worker,
+            self._announcement_from_worker,
         )
         self.generations = Generations(self.worker)
         self.repository = Repository()
@@ -140,6 +142,9 @@ class Server(LanguageServer):
 
     def _status_from_worker(self, status: WorkerStatus) -> None:
         self._from_thread(self._status_changed, status)
+
+    def _announcement_from_worker(self, text: str) -> None:
+        self._from_thread(self.tell_once, text, types.MessageType.Warning)
 
     def _from_thread(self, call: Callable[..., None], *arguments: Any) -> None:
         try:

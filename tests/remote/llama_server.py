@@ -6,8 +6,10 @@ compared with the local engine on the same weights.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -52,6 +54,12 @@ class LlamaServer:
             time.sleep(0.05)
         raise AssertionError(f"llama-server was not up in {_START_SECONDS} s")
 
+    def counted(self, name: str) -> int:
+        """Return one of the server's counters, such as ``prompt_tokens_total``."""
+        page = httpx2.get(f"{self.root}/metrics", trust_env=False).text
+        lines = (line for line in page.splitlines() if line.startswith(f"llamacpp:{name} "))
+        return int(float(next(lines).split()[1]))
+
     def kill(self) -> None:
         """End it as the system's memory killer would."""
         if self._process is not None:
@@ -77,7 +85,10 @@ def installed_command() -> Path:
 def serve_checkpoint(checkpoint: Path, folder: Path, *options: str) -> LlamaServer:
     """Convert a checkpoint and start a server with one slot and one thread for it."""
     model = write_gguf(checkpoint, folder / f"{checkpoint.name}.gguf")
-    fixed = ("-np", "1", "-t", "1", "-c", "2048", "--no-webui")
+    # Keys and values in float32, as the local engine keeps them: their default, float16, moves
+    # likelihoods by some thousandths, enough to turn a near tie.
+    exact = ("-ctk", "f32", "-ctv", "f32", "-fa", "off")
+    fixed = ("-np", "1", "-t", "1", "-c", "2048", "--no-webui", "--metrics", *exact)
     server = LlamaServer(installed_command(), model, folder / "llama-server.log", *fixed, *options)
     server.start()
     return server
@@ -95,9 +106,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dsc-lsp-llama-") as folder:
         server = serve_checkpoint(STARTER_CHECKPOINT, Path(folder))
         print(f"{server.root}/v1 (process {os.getpid()}; Ctrl-C ends it)", flush=True)  # noqa: T201
+        # Ended politely, it must not leave the server behind.
+        signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
         try:
             server.wait()
         except KeyboardInterrupt:
+            pass
+        finally:
             server.kill()
 
 

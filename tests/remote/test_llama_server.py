@@ -1,30 +1,125 @@
 """Against a real llama-server that serves the embedded starter (skipped where there is none)."""
 
+import asyncio
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
+import pytest
 
-from dsc_lsp.cancel import CancelToken
+from dsc_lsp.cancel import Cancelled, CancelToken
+from dsc_lsp.completion import complete, prompt_at
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine import open_engine
-from dsc_lsp.engine.base import GenerationRequest
-from dsc_lsp.prompt import build_prompt
+from dsc_lsp.engine.base import Engine, GenerationRequest
+from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
+from tests.protocol.client import Client, connected, insertion
 from tests.remote.llama_server import LlamaServer
 
 CODE = Path(__file__).read_text(encoding="utf-8")
+LOCAL = Settings(model="starter", device="cpu", max_new_tokens=16)
 
 
-def test_the_converted_starter_says_what_the_local_engine_says(llama_server: LlamaServer) -> None:
-    engine = open_engine(Settings(model="starter", device="cpu"), lambda _message, _percent: None)
-    document = Document.of(CODE, uri="file:///code.py", language="python")
-    with httpx2.Client(trust_env=False) as client:
-        for line in range(10, len(document.lines), 8):
-            cursor = Cursor(document, Position(line, len(document.line(line)) // 2))
-            prompt = build_prompt(cursor, engine.family, engine.tokenizer, 400)
-            request = GenerationRequest(prompt, 16)
-            ours = [token.id for token in engine.generate(request, CancelToken()).tokens]
-            body = {"prompt": prompt.ids, "max_tokens": 16, "temperature": 0, "logprobs": 1}
-            answer = client.post(f"{llama_server.root}/v1/completions", json=body).json()
-            theirs = [entry["id"] for entry in answer["choices"][0]["logprobs"]["content"]]
-            assert theirs[: len(ours)] == ours
+def remote_settings(server: LlamaServer) -> Settings:
+    return Settings(
+        remote_url=f"{server.root}/v1", remote_fallback=False, remote_seconds=60, max_new_tokens=16
+    )
+
+
+@pytest.fixture(scope="module")
+def engine(llama_server: LlamaServer) -> Iterator[Engine]:
+    engine = open_engine(remote_settings(llama_server), lambda _message, _percent: None)
+    yield engine
+    engine.close()
+
+
+def cursor_at(text: str, line: int, column: int) -> Cursor:
+    return Cursor(
+        Document.of(text, uri="file:///code.py", language="python"), Position(line, column)
+    )
+
+
+def places() -> list[Cursor]:
+    lines = CODE.splitlines()
+    return [cursor_at(CODE, line, len(lines[line]) // 2) for line in range(10, len(lines), 12)]
+
+
+def test_it_says_what_the_local_engine_says(engine: Engine) -> None:
+    local = open_engine(LOCAL, lambda _message, _percent: None)
+    assert engine.family is local.family
+    for cursor in places():
+        ours = complete(cursor, Repository(), LOCAL, local, CancelToken())
+        theirs = complete(cursor, Repository(), LOCAL, engine, CancelToken())
+        assert theirs.text == ours.text
+        assert theirs.new_tokens == ours.new_tokens
+        assert theirs.confidence == pytest.approx(ours.confidence, abs=1e-3)
+        prompt = prompt_at(cursor, LOCAL, engine)
+        assert prompt == prompt_at(cursor, LOCAL, local)
+        request = GenerationRequest(prompt, 16)
+        assert [
+            (token.id, token.data) for token in engine.generate(request, CancelToken()).tokens
+        ] == [(token.id, token.data) for token in local.generate(request, CancelToken()).tokens]
+    local.close()
+
+
+def test_a_key_costs_the_server_a_few_tokens(llama_server: LlamaServer, engine: Engine) -> None:
+    text, line = CODE, 30
+    typed = "    counted = sum(len(word) for word in words)"
+    evaluated: list[int] = []
+    for column in range(len(typed) + 1):
+        lines = text.splitlines(keepends=True)
+        lines.insert(line, typed[:column] + "\n")
+        before = llama_server.counted("prompt_tokens_total")
+        complete(
+            cursor_at("".join(lines), line, column), Repository(), LOCAL, engine, CancelToken()
+        )
+        evaluated.append(llama_server.counted("prompt_tokens_total") - before)
+    assert sorted(evaluated)[len(evaluated) // 2] <= 8
+    assert max(evaluated[1:]) <= 8, evaluated
+
+
+def test_a_cancel_stops_the_server(llama_server: LlamaServer, engine: Engine) -> None:
+    cancel = CancelToken()
+    prompt = prompt_at(places()[0], LOCAL, engine)
+    generation = engine.generate(GenerationRequest(prompt, 1500), cancel)
+    next(generation.tokens)
+    before = llama_server.counted("tokens_predicted_total")
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        list(generation.tokens)
+    end = time.monotonic() + 5
+    while llama_server.counted("requests_processing"):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    # A token takes 3 ms: it stopped within 100 ms, however busy the machine.
+    assert llama_server.counted("tokens_predicted_total") - before < 30
+
+
+async def test_a_killed_server_costs_one_message(llama_server: LlamaServer) -> None:
+    settings = remote_settings(llama_server)
+    async with connected(open_engine, settings) as client:
+        await client.open_session()
+        await client.loaded()
+        client.open("def add(first, second):\n    \n")
+        assert await suggests(client, 2)
+        client.change(3, insertion(1, 4, "r"))
+        in_the_middle = client.ghost_text(1, 5)
+        llama_server.kill()
+        await client.answer(in_the_middle)
+        for version in range(4, 8):
+            assert not await suggests(client, version)
+        llama_server.start()
+        version = 8
+        while not await suggests(client, version):
+            version += 1
+            await asyncio.sleep(0.1)
+        assert len(client.shown()) == 1
+        assert "cannot be reached. Suggestions resume when it is back." in client.shown()[0]
+
+
+async def suggests(client: Client, version: int) -> bool:
+    """Type a key and ask for ghost text, which must be answered."""
+    client.change(version, insertion(1, 4, "r" if version % 2 else "s"))
+    answer = await client.answer(client.ghost_text(1, 5))
+    return bool(answer["result"]["items"])

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -115,10 +116,16 @@ def test_every_odd_value_has_a_message_of_its_own() -> None:
 MACHINE = [name for name, field in FIELDS.items() if settings._rule(field).scope is Scope.MACHINE]
 
 
+def _another(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return "elsewhere" if isinstance(value, str) else value + 1
+
+
 @pytest.mark.parametrize("name", MACHINE)
 def test_a_workspace_cannot_set_what_the_machine_runs(name: str) -> None:
     old = getattr(DEFAULTS, FIELDS[name].name)
-    other = "elsewhere" if isinstance(old, str) else old + 1
+    other = _another(old)
     parsed = merge(DEFAULTS, {name: other}, machine=False)
     assert parsed.settings == DEFAULTS
     (problem,) = parsed.problems

@@ -79,7 +79,9 @@ class RemoteEngine:
     @property
     def name(self) -> str:
         """The served model and where it is."""
-        return f"{self._known.found.model} at {self.place}" if self._known else self.place
+        if self._known is None:
+            return self.place
+        return f"{self._known.found.model.rsplit('/', 1)[-1]} at {self.place}"
 
     @property
     def family(self) -> ModelFamily:
@@ -113,6 +115,12 @@ class RemoteEngine:
         """Begin to look at the server; the future holds nothing or a fault, which is counted."""
         return self._network.start(self._meet())
 
+    def adopt(self) -> bool:
+        """Take over what was last seen of the server; false if nothing has changed."""
+        changed = self._newest is not self._known
+        self._known = self._newest
+        return changed
+
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         """Ask the server; ``reused_tokens`` is what it knows from us, if it keeps prompts.
 
@@ -120,8 +128,7 @@ class RemoteEngine:
             RemoteError: the server is known to be down.
             EngineChanged: the server was looked at anew; the prompt must be made again.
         """
-        if self._newest is not self._known:
-            self._known = self._newest
+        if self.adopt():
             raise EngineChanged
         fault = self.circuit.fault
         if fault is not None:
@@ -136,10 +143,13 @@ class RemoteEngine:
         return Generation(len(ids), reused, tokens, effort)
 
     def close(self) -> None:
-        """Close the connections; the network is whoever's who made it."""
+        """End the looks at the server; the network closes its connections at its own end."""
         if self._recovery is not None:
             self._recovery.cancel()
-        self._network.start(self._connection.close())
+
+    async def disconnect(self) -> None:
+        """Close the connections; network thread."""
+        await self._connection.close()
 
     def _ask(self, request: GenerationRequest, known: Acquaintance) -> Ask:
         manners, prompt = known.manners, request.prompt
@@ -192,7 +202,7 @@ class RemoteEngine:
         self, ask: Ask, server: Server, cancel: CancelToken, effort: Effort
     ) -> Iterator[Chunk]:
         url, body = self._connection.endpoint.root + server.path, server.request(ask)
-        start, first = time.perf_counter(), True
+        start = time.perf_counter()
         for event in self._network.stream(partial(self._connection.post, url, body), cancel):
             try:
                 chunk = server.read(event)
@@ -200,12 +210,12 @@ class RemoteEngine:
                 raise faults.unreadable(self._connection.endpoint) from error
             if chunk.has_failed:
                 raise faults.failed_midway(self._connection.endpoint)
-            if first:
-                first = False
-                self._succeeded((time.perf_counter() - start) * 1000)
-            effort.steps += len(chunk.pieces)
-            effort.prefill_ms = chunk.prefill_ms or effort.prefill_ms
-            effort.decode_ms = chunk.decode_ms or effort.decode_ms
+            milliseconds = (time.perf_counter() - start) * 1000
+            if not effort.steps:
+                effort.prefill_ms = milliseconds
+                self._succeeded(milliseconds)
+            effort.decode_ms = milliseconds - effort.prefill_ms
+            effort.steps += 1
             yield chunk
 
     def _succeeded(self, milliseconds: float) -> None:

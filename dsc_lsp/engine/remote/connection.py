@@ -1,9 +1,9 @@
-"""HTTP with one server: connections that stay open, answers of bounded size, faults in our words."""
+"""HTTP with one server: connections stay open, answers are bounded, faults told in our words."""
 
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -56,10 +56,13 @@ class Connection:
 
     async def get(self, url: str) -> Answer:
         """Return a short answer."""
-        async with self._faults(), asyncio.timeout(self.patience_seconds):
-            async with self._client.stream("GET", url) as response:
-                self._check(response)
-                return Answer(_json_or_none(await _read(response)), response.headers)
+        async with (
+            self._faults(),
+            asyncio.timeout(self.patience_seconds),
+            self._client.stream("GET", url) as response,
+        ):
+            self._check(response)
+            return Answer(_json_or_none(await _read(response)), response.headers)
 
     async def post(self, url: str, body: Json, emit: Callable[[Json], None]) -> None:
         """Pass on each object of a streamed answer, and ``None`` for the end that is announced.
@@ -96,7 +99,7 @@ class Connection:
             raise faults.of_status(self.endpoint, response)
 
     @asynccontextmanager
-    async def _faults(self) -> AsyncIterator[None]:
+    async def _faults(self) -> AsyncGenerator[None]:
         try:
             yield
         except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout) as error:

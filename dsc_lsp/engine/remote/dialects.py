@@ -38,16 +38,13 @@ class Chunk:
     """What one object says.
 
     ``is_cut`` says that the answer ended because it was long enough. ``prompt_tokens`` counts the
-    prompt as the server saw it, ``reused_tokens`` those of them that it knew already.
+    prompt as the server saw it.
     """
 
     pieces: tuple[Piece, ...] = ()
     is_cut: bool = False
     has_failed: bool = False
     prompt_tokens: int | None = None
-    reused_tokens: int | None = None
-    prefill_ms: float | None = None
-    decode_ms: float | None = None
 
 
 def openai_body(ask: Ask) -> dict[str, Any]:
@@ -71,18 +68,10 @@ def openai_read(event: Json) -> Chunk:
         is_cut = is_cut or choice.get("finish_reason") == "length"
     usage = event.get("usage") or {}
     timings = event.get("timings") or {}
-    details = usage.get("prompt_tokens_details") or {}
     prompt_tokens = usage.get("prompt_tokens")
     if prompt_tokens is None and timings:
         prompt_tokens = timings["prompt_n"] + timings.get("cache_n", 0)
-    return Chunk(
-        pieces=tuple(pieces),
-        is_cut=is_cut,
-        prompt_tokens=prompt_tokens,
-        reused_tokens=timings.get("cache_n", details.get("cached_tokens")),
-        prefill_ms=timings.get("prompt_ms"),
-        decode_ms=timings.get("predicted_ms"),
-    )
+    return Chunk(tuple(pieces), is_cut, prompt_tokens=prompt_tokens)
 
 
 def _openai_pieces(choice: Json) -> Iterator[Piece]:
@@ -143,13 +132,7 @@ def ollama_read(event: Json) -> Chunk:
         pieces=pieces,
         is_cut=event.get("done_reason") == "length",
         prompt_tokens=event.get("prompt_eval_count"),
-        prefill_ms=_milliseconds(event.get("prompt_eval_duration")),
-        decode_ms=_milliseconds(event.get("eval_duration")),
     )
-
-
-def _milliseconds(nanoseconds: int | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / 1e6
 
 
 def tgi_body(ask: Ask) -> dict[str, Any]:

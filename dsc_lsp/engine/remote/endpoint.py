@@ -30,7 +30,9 @@ class Endpoint:
     is_loopback: bool
 
 
-def endpoints_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[Endpoint]:
+def endpoints_of(
+    settings: Settings, environment: Mapping[str, str] = os.environ
+) -> list[Endpoint]:
     """Return the servers that the settings name, in the user's order.
 
     Raises:

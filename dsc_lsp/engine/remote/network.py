@@ -85,13 +85,22 @@ class Network:
             if not ended:
                 future.cancel()
 
-    def close(self) -> None:
-        """End all work and the thread."""
-        if not self._thread.is_alive():
-            return
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_CLOSE_SECONDS)
+    def close(self, *goodbyes: Callable[[], Awaitable[None]]) -> None:
+        """Give up all work, do the last things, and end the thread."""
+
+        async def end() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, *(last() for last in goodbyes), return_exceptions=True)
+            # What was closed just now is let go in the loop's next turns.
+            await asyncio.sleep(0)
+            self._loop.stop()
+
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(end(), self._loop)
+            self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.get_loop().run_forever()
+        self._loop.run_forever()
+        self._loop.close()

@@ -12,7 +12,6 @@ from dsc_lsp.engine.remote import dialects
 from dsc_lsp.engine.remote.connection import Answer
 from dsc_lsp.engine.remote.dialects import Ask, Chunk
 
-
 Sign: TypeAlias = tuple[str, Callable[[Answer], bool]]
 """A path below the root, and whether its answer gives a kind away."""
 
@@ -59,9 +58,15 @@ def _owned_by(owner: str) -> Sign:
 
 
 def _has(path: str, *keys: str) -> Sign:
-    return path, lambda answer: (
-        isinstance(answer.json, dict) and all(key in answer.json for key in keys)
+    return (
+        path,
+        lambda answer: isinstance(answer.json, dict) and all(key in answer.json for key in keys),
     )
+
+
+def _loads_models(answer: Answer) -> bool:
+    paths = answer.json.get("paths") if isinstance(answer.json, dict) else None
+    return isinstance(paths, dict) and "/load_model" in paths
 
 
 MODELS = "/v1/models"
@@ -104,12 +109,7 @@ TRANSFORMERS = replace(
     GENERIC,
     name="transformers",
     takes_ids=False,
-    sign=(
-        "/openapi.json",
-        lambda answer: (
-            isinstance(answer.json, dict) and "/load_model" in answer.json.get("paths", ())
-        ),
-    ),
+    sign=("/openapi.json", _loads_models),
 )
 
 OLLAMA = Server(

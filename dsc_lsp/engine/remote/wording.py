@@ -81,7 +81,7 @@ def _likelihood(told: float | None) -> float:
 
 
 def _until_control(text: str, names: Sequence[str]) -> tuple[str, str, bool]:
-    """Return the text before a control token, what of it may be the begin of one, and if one is."""
+    """Return the text before a control token, what may yet become one, and whether one came."""
     text = text.replace(_REPLACEMENT, "")
     end = min((place for name in names if (place := text.find(name)) >= 0), default=None)
     if end is not None:
