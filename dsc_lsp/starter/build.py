@@ -7,6 +7,7 @@ training comes in its time and for the order in which threads add numbers.
 """
 
 import argparse
+import errno
 import os
 import sys
 import time
@@ -18,6 +19,8 @@ from dsc_lsp.models import STARTER_CHECKPOINT
 from dsc_lsp.starter.corpus import Places
 from dsc_lsp.starter.presets import PRESETS
 from dsc_lsp.starter.steps import STEPS, BuildError, Run, build
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,10 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BuildError as error:
         parser.exit(1, f"{error}\n")
     except OSError as error:
+        remedy = "make room" if error.errno in _NO_ROOM else "mend this"
         parser.exit(
             1,
-            f"cannot write the build: {error}\n"
-            f"What is done is kept in {work}; make room and repeat the same command.\n",
+            f"the build stopped: {error}\n"
+            f"What is done is kept in {work}; {remedy} and repeat the same command.\n",
         )
     except KeyboardInterrupt:
         parser.exit(130, f"interrupted; the same command goes on from {work}\n")

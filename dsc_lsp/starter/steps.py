@@ -144,7 +144,12 @@ def _training(run: Run) -> None:
 
     preset, checkpoint = run.preset, run.work / "training.pt"
     done = (run.work / "training.json").exists()
-    if done and not checkpoint.exists() and (run.output / "config.json").exists():
+    if done and not checkpoint.exists():
+        if not (run.output / "config.json").exists():
+            raise BuildError(
+                f"{run.work} says that the model is trained, but it is neither in {checkpoint} nor"
+                f" in {run.output}: put it there, or remove training.json to train again"
+            )
         run.report(f"trained elsewhere: taking {run.output}")
         return
     _check_device(preset.device)

@@ -144,8 +144,10 @@ def test_training_elsewhere_comes_home(directory: Path, tmp_path: Path):
     fixed = json.loads((there / "steps.json").read_text())
     trained = json.loads((there / "training.json").read_text())
     assert 0 < trained["step"] <= fixed
-    shutil.copytree(there / "dsc-starter", here / "dsc-starter")
     shutil.copy(there / "training.json", here)
+    with pytest.raises(steps.BuildError, match="put it there"):
+        run(here, "card")
+    shutil.copytree(there / "dsc-starter", here / "dsc-starter")
     run(here, "card")
     assert not (here / "training.pt").exists()
     assert "stored as int8" in (here / "dsc-starter" / "README.md").read_text(encoding="utf-8")
