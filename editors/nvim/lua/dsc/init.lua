@@ -1,0 +1,189 @@
+--- Ghost text by dsc-lsp. |dsc.txt|
+local insert = require('dsc.insert')
+local server = require('dsc.server')
+
+local M = {}
+
+--- @class dsc.Options
+local defaults = {
+  --- The server's command.
+  cmd = server.config.cmd,
+  filetypes = server.config.filetypes,
+  --- The server's settings without their prefix: `{ model = 'starter', maxLines = 6 }`.
+  settings = vim.empty_dict(),
+  --- Whether there is ghost text from the start; `:Dsc toggle`.
+  ghost_text = true,
+  --- Whether the suggestion stands in completion popups, too.
+  popup = false,
+  --- Whether Neovim's own inline completion is used where it is had (0.12).
+  native = true,
+  --- In insert mode; false for none. A key without a suggestion does what it did before.
+  keymaps = {
+    accept = '<Tab>',
+    accept_word = '<M-Right>',
+    accept_line = '<M-C-Right>',
+    next = '<M-]>',
+    previous = '<M-[>',
+    dismiss = '<C-]>',
+  },
+}
+
+local options = defaults
+local backend
+
+--- Takes the whole suggestion.
+--- @return boolean taken false if there is none
+function M.accept()
+  return backend.accept(insert.cuts.all)
+end
+
+--- Takes the suggestion's next word.
+function M.accept_word()
+  return backend.accept(insert.cuts.word)
+end
+
+--- Takes the rest of the suggestion's line.
+function M.accept_line()
+  return backend.accept(insert.cuts.line)
+end
+
+--- Shows the next suggestion.
+function M.next()
+  backend.select(1)
+  return true
+end
+
+--- Shows the one before.
+function M.previous()
+  backend.select(-1)
+  return true
+end
+
+--- Takes the suggestion from sight.
+--- @return boolean dismissed false if there was none
+function M.dismiss()
+  return backend.dismiss()
+end
+
+--- Turns ghost text on or off, in all buffers.
+--- @param enabled boolean
+function M.enable(enabled)
+  options.ghost_text = enabled
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'dsc' })) do
+    for buffer in pairs(client.attached_buffers) do
+      backend.enable(enabled, buffer)
+    end
+  end
+end
+
+--- Turns ghost text on, or off if it is on.
+function M.toggle()
+  M.enable(not options.ghost_text)
+  vim.notify('dsc: ghost text is ' .. (options.ghost_text and 'on' or 'off'))
+end
+
+--- The command of the server, for |:checkhealth|.
+function M.command()
+  return options.cmd
+end
+
+local function config()
+  return vim.tbl_extend('force', server.config, {
+    name = 'dsc',
+    cmd = options.cmd,
+    filetypes = options.filetypes,
+    -- What only the user may set must come with initialize; a server cannot tell the others apart.
+    init_options = options.settings,
+    settings = { dsc = options.settings },
+    on_init = function(client)
+      if not options.popup then
+        client.server_capabilities.completionProvider = nil
+      end
+    end,
+    on_exit = server.on_exit(options.cmd),
+  })
+end
+
+--- A key for an action, which does what it did before where there is nothing to act on.
+local function map(key, action)
+  local before = vim.fn.maparg(key, 'i', false, true)
+  local keys = vim.api.nvim_replace_termcodes(key, true, true, true)
+  vim.keymap.set('i', key, function()
+    -- What is chosen in a popup has the key first.
+    local in_popup = vim.fn.pumvisible() == 1 and vim.fn.complete_info({ 'selected' }).selected ~= -1
+    if not in_popup and action() then
+      return ''
+    end
+    if before.callback then
+      local result = before.callback()
+      result = before.expr == 1 and result or ''
+      return before.replace_keycodes == 1 and vim.api.nvim_replace_termcodes(result, true, true, true)
+        or result
+    end
+    if not before.rhs then
+      return keys
+    end
+    return before.expr == 1 and vim.api.nvim_eval(before.rhs)
+      or vim.api.nvim_replace_termcodes(before.rhs, true, true, true)
+  end, { expr = true, replace_keycodes = false, desc = 'dsc: ' .. key })
+end
+
+local COMMANDS = {
+  enable = function()
+    M.enable(true)
+  end,
+  disable = function()
+    M.enable(false)
+  end,
+  toggle = function()
+    M.toggle()
+  end,
+  restart = function()
+    server.restart(config())
+  end,
+}
+
+--- Starts the server for files of its filetypes, and shows what it suggests.
+--- @param chosen? dsc.Options
+function M.setup(chosen)
+  if vim.fn.has('nvim-0.10') == 0 then
+    vim.notify('dsc needs Neovim 0.10 or newer', vim.log.levels.ERROR)
+    return
+  end
+  options = vim.tbl_deep_extend('force', defaults, chosen or {})
+  local is_native = options.native and vim.lsp.inline_completion ~= nil
+  backend = require(is_native and 'dsc.native' or 'dsc.ghost')
+  vim.api.nvim_create_autocmd('LspAttach', {
+    group = vim.api.nvim_create_augroup('dsc', {}),
+    callback = function(event)
+      local client = vim.lsp.get_client_by_id(event.data.client_id)
+      if client and client.name == 'dsc' and options.ghost_text then
+        backend.enable(true, event.buf)
+      end
+    end,
+  })
+  for name, key in pairs(options.keymaps) do
+    if key then
+      map(key, M[name])
+    end
+  end
+  vim.api.nvim_create_user_command('Dsc', function(call)
+    local command = COMMANDS[call.args]
+    if command then
+      command()
+    else
+      vim.notify('dsc: there is no :Dsc ' .. call.args, vim.log.levels.ERROR)
+    end
+  end, {
+    nargs = 1,
+    complete = function(typed)
+      return vim.tbl_filter(function(name)
+        return vim.startswith(name, typed)
+      end, vim.tbl_keys(COMMANDS))
+    end,
+    desc = 'dsc: enable, disable, toggle or restart',
+  })
+  server.enable(config())
+end
+
+return M

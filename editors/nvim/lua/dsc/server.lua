@@ -1,0 +1,162 @@
+--- The server: how it is started, and what the user is told when it cannot be.
+local M = {}
+
+local INSTALL = 'Install it (`pip install dsc-lsp`) and set `cmd` to its whole path:'
+  .. " require('dsc').setup({ cmd = { '/path/to/dsc-lsp', '--stdio' } }). See :checkhealth dsc"
+
+--- Filetypes whose name is not the protocol's language identifier.
+local LANGUAGE_IDS = { cs = 'csharp', cuda = 'cuda-cpp', sh = 'shellscript' }
+
+--- What |vim.lsp.config()| takes.
+M.config = {
+  cmd = { 'dsc-lsp', '--stdio' },
+  filetypes = {
+    'python', 'javascript', 'javascriptreact', 'typescript', 'typescriptreact', 'java', 'go',
+    'rust', 'c', 'cpp', 'cuda', 'cs', 'php', 'ruby', 'sh', 'bash',
+  },
+  root_markers = { '.git', 'pyproject.toml', 'package.json', 'Cargo.toml', 'go.mod' },
+  get_language_id = function(_, filetype)
+    return LANGUAGE_IDS[filetype] or filetype
+  end,
+}
+
+local function tell(message, level)
+  vim.schedule(function()
+    vim.notify('dsc: ' .. message, level)
+  end)
+end
+
+--- The command that says which version would be started, or why none can be.
+local function version_command(cmd)
+  local command = vim.tbl_filter(function(argument)
+    return argument ~= '--stdio' and argument ~= 'serve'
+  end, cmd)
+  return vim.list_extend(command, { '--version' })
+end
+
+--- Finds out what a command would start.
+--- @param cmd string[]
+--- @param report fun(version: string?, problem: string?) exactly one of the two is given; called
+---   on the main loop
+function M.probe(cmd, report)
+  report = vim.schedule_wrap(report)
+  if vim.fn.executable(cmd[1]) == 0 then
+    return report(nil, ('`%s` cannot be found or run. %s'):format(cmd[1], INSTALL))
+  end
+  local options = { text = true, timeout = 20000 }
+  local started, failure = pcall(vim.system, version_command(cmd), options, function(ended)
+    local said = vim.trim(ended.stdout or '')
+    if ended.code == 0 and vim.startswith(said, 'dsc-lsp ') then
+      return report(said)
+    end
+    local lines = vim.split(vim.trim(ended.stderr or ''), '\n')
+    local reason = ended.code == 124 and 'no answer in 20 s'
+      or lines[#lines] ~= '' and lines[#lines]
+      or ('exit code %d, and no version'):format(ended.code)
+    if reason:find('No module named', 1, true) then
+      reason = reason .. ': this Python has no dsc-lsp'
+    end
+    report(nil, ('`%s` is not a dsc-lsp that works (%s). %s'):format(table.concat(cmd, ' '), reason, INSTALL))
+  end)
+  if not started then
+    report(nil, ('`%s` cannot be run (%s). %s'):format(cmd[1], failure, INSTALL))
+  end
+end
+
+--- Says why the server ended, if nobody asked it to.
+--- @param cmd string[]
+--- @return fun(code: integer, signal: integer, client_id: integer) on_exit
+function M.on_exit(cmd)
+  return function(code, signal, client_id)
+    local was_asked = code == 0 and (signal == 0 or signal == 15)
+    if was_asked or M.stopping[client_id] or vim.v.exiting ~= vim.NIL then
+      return
+    end
+    local how = signal ~= 0 and 'signal ' .. signal or 'exit code ' .. code
+    vim.schedule(function()
+      M.probe(cmd, function(_, problem)
+        tell(
+          problem
+            or ('the server ended unexpectedly (%s). Start it again with :Dsc restart. What it '):format(how)
+              .. 'said stands in :lua vim.cmd.edit(vim.lsp.get_log_path())',
+          vim.log.levels.ERROR
+        )
+      end)
+    end)
+  end
+end
+
+--- Clients that are stopped on purpose.
+M.stopping = {} --- @type table<integer, true>
+
+--- Says so, once, where no server can be started or none is for a buffer.
+--- @param config table
+function M.warn_when_missing(config)
+  local group = vim.api.nvim_create_augroup('dsc.missing', {})
+  vim.api.nvim_create_autocmd('FileType', {
+    group = group,
+    pattern = config.filetypes,
+    callback = function(event)
+      if vim.fn.executable(config.cmd[1]) == 0 then
+        vim.api.nvim_del_augroup_by_id(group)
+        M.probe(config.cmd, function(_, problem)
+          tell(problem or 'the server has just appeared; :Dsc restart', vim.log.levels.ERROR)
+        end)
+      elseif event.file:match('^%w%w+://') then
+        vim.api.nvim_del_augroup_by_id(group)
+        tell(
+          ('%s is no file on this machine. Suggestions are made from its text alone; to have the files beside it considered, edit it where it lies.'):format(event.file),
+          vim.log.levels.INFO
+        )
+      end
+    end,
+  })
+end
+
+--- Starts the server for a buffer, or attaches the one that runs.
+function M.start(config, buffer)
+  vim.lsp.start(
+    vim.tbl_extend('force', config, { root_dir = vim.fs.root(buffer, config.root_markers) }),
+    { bufnr = buffer }
+  )
+end
+
+--- Lets the server be started for each buffer of its filetypes.
+function M.enable(config)
+  M.warn_when_missing(config)
+  if vim.lsp.config then
+    vim.lsp.config('dsc', config)
+    vim.lsp.enable('dsc')
+    return
+  end
+  local function attach(buffer)
+    local serves = vim.tbl_contains(config.filetypes, vim.bo[buffer].filetype)
+    if serves and vim.bo[buffer].buftype == '' and vim.fn.executable(config.cmd[1]) == 1 then
+      M.start(config, buffer)
+    end
+  end
+  vim.api.nvim_create_autocmd('FileType', {
+    group = vim.api.nvim_create_augroup('dsc.start', {}),
+    pattern = config.filetypes,
+    callback = function(event)
+      attach(event.buf)
+    end,
+  })
+  vim.tbl_map(attach, vim.tbl_filter(vim.api.nvim_buf_is_loaded, vim.api.nvim_list_bufs()))
+end
+
+--- Stops the server, and starts it again for the buffers that it had, or that it should have had.
+function M.restart(config)
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'dsc' })) do
+    M.stopping[client.id] = true
+    vim.lsp.stop_client(client.id, true)
+  end
+  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
+    local serves = vim.tbl_contains(config.filetypes, vim.bo[buffer].filetype)
+    if serves and vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buftype == '' then
+      M.start(config, buffer)
+    end
+  end
+end
+
+return M
