@@ -8,7 +8,7 @@ cache=${DSC_EDITORS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dsc-lsp-tests/editors
 
 # What these depend on, and no test needs: compilers, service managers, sources.
 needless='^(binutils.*|lib(a|l|t|hwa|ub)san[0-9]+|libgprofng0|libc6-dev|libc-dev-bin|linux-libc-dev'
-needless+='|libgcc-[0-9]+-dev|systemd|libsystemd-shared|install-info|libc-gconv-modules-extra)$'
+needless+='|libgcc-[0-9]+-dev|systemd|libsystemd-shared|emacs-el|install-info|libc-gconv-modules-extra)$'
 
 # have_unpacked NAME SUITE PROGRAM... -- PACKAGE...
 # Unpacks packages with what they need into the folder NAME of the cache, once, and makes the

@@ -139,15 +139,18 @@ local function update(client, buffer)
   end))
 end
 
-function M.accept(cut)
+function M.accept(cut, otherwise)
   local suggestion = suggestions[chosen]
   local rest = suggestion and insert.rest(suggestion)
   if not rest or rest == '' then
     return false
   end
-  -- The buffer may not be changed while an <expr> mapping is evaluated.
+  -- The buffer may not be changed while an <expr> mapping is evaluated, which may be before the
+  -- key that was pressed before it is in the buffer.
   vim.schedule(function()
-    insert.take(suggestion, cut)
+    if not insert.take(suggestion, cut) then
+      otherwise()
+    end
   end)
   return true
 end

@@ -31,20 +31,25 @@ local defaults = {
 local options = defaults
 local backend
 
+local function accept(cut, otherwise)
+  return backend.accept(cut, otherwise or function() end)
+end
+
 --- Takes the whole suggestion.
---- @return boolean taken false if there is none
-function M.accept()
-  return backend.accept(insert.cuts.all)
+--- @param otherwise? fun() called if what is shown turns out not to fit any more
+--- @return boolean taken false if there is none; else it is taken a moment later
+function M.accept(otherwise)
+  return accept(insert.cuts.all, otherwise)
 end
 
 --- Takes the suggestion's next word.
-function M.accept_word()
-  return backend.accept(insert.cuts.word)
+function M.accept_word(otherwise)
+  return accept(insert.cuts.word, otherwise)
 end
 
 --- Takes the rest of the suggestion's line.
-function M.accept_line()
-  return backend.accept(insert.cuts.line)
+function M.accept_line(otherwise)
+  return accept(insert.cuts.line, otherwise)
 end
 
 --- Shows the next suggestion.
@@ -96,6 +101,7 @@ local function config()
     init_options = options.settings,
     settings = { dsc = options.settings },
     on_init = function(client)
+      server.running[client.id] = true
       if not options.popup then
         client.server_capabilities.completionProvider = nil
       end
@@ -104,28 +110,36 @@ local function config()
   })
 end
 
+--- The keys for which a mapping stands that was made before, or the key itself.
+local function keys_of(key, mapping)
+  local function keycodes(text)
+    return vim.api.nvim_replace_termcodes(text, true, true, true)
+  end
+  if mapping.callback then
+    local result = mapping.callback()
+    if mapping.expr ~= 1 then
+      return ''
+    end
+    return mapping.replace_keycodes == 1 and keycodes(result) or result
+  end
+  if mapping.rhs then
+    return mapping.expr == 1 and vim.api.nvim_eval(mapping.rhs) or keycodes(mapping.rhs)
+  end
+  return keycodes(key)
+end
+
 --- A key for an action, which does what it did before where there is nothing to act on.
-local function map(key, action)
+local function map(key, name)
   local before = vim.fn.maparg(key, 'i', false, true)
-  local keys = vim.api.nvim_replace_termcodes(key, true, true, true)
+  local function otherwise()
+    vim.api.nvim_feedkeys(keys_of(key, before), 'n', false)
+  end
   vim.keymap.set('i', key, function()
     -- What is chosen in a popup has the key first.
     local in_popup = vim.fn.pumvisible() == 1 and vim.fn.complete_info({ 'selected' }).selected ~= -1
-    if not in_popup and action() then
-      return ''
-    end
-    if before.callback then
-      local result = before.callback()
-      result = before.expr == 1 and result or ''
-      return before.replace_keycodes == 1 and vim.api.nvim_replace_termcodes(result, true, true, true)
-        or result
-    end
-    if not before.rhs then
-      return keys
-    end
-    return before.expr == 1 and vim.api.nvim_eval(before.rhs)
-      or vim.api.nvim_replace_termcodes(before.rhs, true, true, true)
-  end, { expr = true, replace_keycodes = false, desc = 'dsc: ' .. key })
+    local acted = not in_popup and M[name](otherwise)
+    return acted and '' or keys_of(key, before)
+  end, { expr = true, replace_keycodes = false, desc = 'dsc: ' .. name })
 end
 
 local COMMANDS = {
@@ -164,7 +178,7 @@ function M.setup(chosen)
   })
   for name, key in pairs(options.keymaps) do
     if key then
-      map(key, M[name])
+      map(key, name)
     end
   end
   vim.api.nvim_create_user_command('Dsc', function(call)

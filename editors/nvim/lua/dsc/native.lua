@@ -17,14 +17,17 @@ local function suggestion_of(item)
   }
 end
 
+--- @param otherwise fun() called if the suggestion that is shown does not fit any more
 --- @return boolean taken whether there is a suggestion to take; it is taken a moment later
-function M.accept(cut)
+function M.accept(cut, otherwise)
   return vim.lsp.inline_completion.get({
     on_accept = function(item)
       if type(item.insert_text) ~= 'string' or not item.range then
         return item
       end
-      insert.take(suggestion_of(item), cut)
+      if not insert.take(suggestion_of(item), cut) then
+        otherwise()
+      end
     end,
   })
 end

@@ -12,7 +12,8 @@ M.config = {
   cmd = { 'dsc-lsp', '--stdio' },
   filetypes = {
     'python', 'javascript', 'javascriptreact', 'typescript', 'typescriptreact', 'java', 'go',
-    'rust', 'c', 'cpp', 'cuda', 'cs', 'php', 'ruby', 'sh', 'bash',
+    'rust', 'c', 'cpp', 'cuda', 'cs', 'php', 'ruby', 'sh', 'bash', 'html', 'css', 'scss', 'less',
+    'json', 'jsonc', 'yaml', 'kotlin', 'swift', 'lua', 'scala',
   },
   root_markers = { '.git', 'pyproject.toml', 'package.json', 'Cargo.toml', 'go.mod' },
   get_language_id = function(_, filetype)
@@ -68,8 +69,9 @@ end
 --- @return fun(code: integer, signal: integer, client_id: integer) on_exit
 function M.on_exit(cmd)
   return function(code, signal, client_id)
-    local was_asked = code == 0 and (signal == 0 or signal == 15)
-    if was_asked or M.stopping[client_id] or vim.v.exiting ~= vim.NIL then
+    local was_asked = M.stopping[client_id] or (M.running[client_id] and code == 0 and signal == 0)
+    M.running[client_id] = nil
+    if was_asked or vim.v.exiting ~= vim.NIL then
       return
     end
     local how = signal ~= 0 and 'signal ' .. signal or 'exit code ' .. code
@@ -77,8 +79,9 @@ function M.on_exit(cmd)
       M.probe(cmd, function(_, problem)
         tell(
           problem
-            or ('the server ended unexpectedly (%s). Start it again with :Dsc restart. What it '):format(how)
-              .. 'said stands in :lua vim.cmd.edit(vim.lsp.get_log_path())',
+            or ('the server ended unexpectedly (%s). Start it again with :Dsc restart.'):format(how)
+              .. ' If it does so at once, `dsc-lsp doctor` in a shell says why; what it said stands in '
+              .. vim.lsp.get_log_path(),
           vim.log.levels.ERROR
         )
       end)
@@ -86,8 +89,8 @@ function M.on_exit(cmd)
   end
 end
 
---- Clients that are stopped on purpose.
-M.stopping = {} --- @type table<integer, true>
+M.running = {} --- @type table<integer, true?> clients whose server has answered `initialize`
+M.stopping = {} --- @type table<integer, true?> clients that are stopped on purpose
 
 --- Says so, once, where no server can be started or none is for a buffer.
 --- @param config table
@@ -147,6 +150,11 @@ end
 
 --- Stops the server, and starts it again for the buffers that it had, or that it should have had.
 function M.restart(config)
+  if vim.fn.executable(config.cmd[1]) == 0 then
+    return M.probe(config.cmd, function(_, problem)
+      tell(problem, vim.log.levels.ERROR)
+    end)
+  end
   for _, client in ipairs(vim.lsp.get_clients({ name = 'dsc' })) do
     M.stopping[client.id] = true
     vim.lsp.stop_client(client.id, true)

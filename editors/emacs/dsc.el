@@ -1,0 +1,152 @@
+;;; dsc.el --- Code completion by a DeepSeek-Coder model on your own machine -*- lexical-binding: t; -*-
+
+;; Version: 0.1.0
+;; Package-Requires: ((emacs "29.1"))
+;; Keywords: languages, convenience, tools
+;; URL: https://github.com/deepseek-ai/DeepSeek-Coder
+;; SPDX-License-Identifier: MIT
+
+;;; Commentary:
+
+;; How the language server dsc-lsp is started: by eglot (`dsc-eglot-setup'), which shows no ghost
+;; text, so that `dsc-mode' does; or by lsp-mode (`dsc-lsp-setup'), which shows it.
+
+;;; Code:
+
+(require 'seq)
+(require 'subr-x)
+
+(defgroup dsc nil
+  "Code completion by a DeepSeek-Coder model on your own machine."
+  :group 'tools
+  :prefix "dsc-")
+
+(defcustom dsc-command '("dsc-lsp" "--stdio")
+  "The command that starts the server.
+With its whole path, if it is not on variable `exec-path'."
+  :type '(repeat string))
+
+(defcustom dsc-settings nil
+  "The server's settings, without their prefix: (:maxLines 6 :model \"starter\")."
+  :type 'plist)
+
+(defcustom dsc-modes
+  '((python-base-mode . "python") (js-base-mode . "javascript") (typescript-ts-base-mode . "typescript")
+    (java-mode . "java") (java-ts-mode . "java") (go-ts-mode . "go") (rust-ts-mode . "rust")
+    (c-mode . "c") (c-ts-mode . "c") (c++-mode . "cpp") (c++-ts-mode . "cpp")
+    (csharp-mode . "csharp") (csharp-ts-mode . "csharp") (php-ts-mode . "php")
+    (ruby-base-mode . "ruby") (sh-base-mode . "shellscript") (mhtml-mode . "html")
+    (css-base-mode . "css") (js-json-mode . "json") (json-ts-mode . "json") (yaml-ts-mode . "yaml")
+    (lua-ts-mode . "lua"))
+  "Major modes that the server is for, with language identifiers.
+It is for modes derived from them, too."
+  :type '(repeat (cons symbol string)))
+
+(defconst dsc--remedy
+  "Install it (`pip install dsc-lsp') and set `dsc-command' to its whole path: \
+(setq dsc-command '(\"/path/to/dsc-lsp\" \"--stdio\"))")
+
+(defun dsc--version-command ()
+  "Return the command that says which version would be started."
+  (append (seq-remove (lambda (argument) (member argument '("--stdio" "serve"))) dsc-command)
+          '("--version")))
+
+(defun dsc--problem ()
+  "Return what is wrong with `dsc-command' on the machine of this buffer's file; nil if it works."
+  (let* ((command (dsc--version-command))
+         (host (file-remote-p default-directory 'host))
+         (shown (concat "`" (string-join dsc-command " ") "'" (and host (concat " on " host)))))
+    (if (not (executable-find (car command) t))
+        (format "dsc: %s cannot be found or run. %s" shown dsc--remedy)
+      (with-temp-buffer
+        (let* ((code (condition-case failure
+                         (apply #'process-file (car command) nil t nil (cdr command))
+                       (error (error-message-string failure))))
+               (lines (split-string (buffer-string) "\n" t))
+               (said (car (last lines))))
+          (unless (and (eql code 0) said (string-prefix-p "dsc-lsp " said))
+            (format "dsc: %s is not a dsc-lsp that works (%s%s). %s"
+                    shown
+                    (or said (format "exit code %s, and no version" code))
+                    (if (and said (string-search "No module named" said))
+                        ": this Python has no dsc-lsp"
+                      "")
+                    dsc--remedy)))))))
+
+(defun dsc--checked-command ()
+  "Return `dsc-command'; a `user-error' with the remedy if it does not work."
+  (when-let* ((problem (dsc--problem)))
+    (display-warning 'dsc problem :error)
+    (user-error "%s" problem))
+  dsc-command)
+
+(defun dsc-check ()
+  "Say whether the server can be started here, and what to do if not."
+  (interactive)
+  (message "%s" (or (dsc--problem)
+                    (format "dsc: `%s' works" (string-join dsc-command " ")))))
+
+;;;; eglot
+
+(defvar eglot-server-programs)
+(declare-function dsc-mode "dsc-mode")
+(declare-function eglot-server-capable "eglot")
+(declare-function eglot-managed-p "eglot")
+
+(defun dsc--eglot-contact (_interactive)
+  "Return what eglot starts."
+  (append (dsc--checked-command) (and dsc-settings (list :initializationOptions dsc-settings))))
+
+(defun dsc--eglot-managed ()
+  "Show ghost text where eglot manages a buffer with a server that has some."
+  (when (fboundp 'dsc-mode)
+    (dsc-mode (if (and (eglot-managed-p) (eglot-server-capable :inlineCompletionProvider)) 1 -1))))
+
+;;;###autoload
+(defun dsc-eglot-setup (&optional modes)
+  "Let eglot start the server in MODES, all of `dsc-modes' if nil, with ghost text by `dsc-mode'.
+Eglot has one server for a buffer: this one takes the place of others in MODES."
+  (require 'dsc-mode)
+  (with-eval-after-load 'eglot
+    (add-to-list 'eglot-server-programs
+                 (cons (mapcar (lambda (entry) (list (car entry) :language-id (cdr entry)))
+                               (seq-filter (lambda (entry)
+                                             (or (null modes) (memq (car entry) modes)))
+                                           dsc-modes))
+                       #'dsc--eglot-contact)))
+  (add-hook 'eglot-managed-mode-hook #'dsc--eglot-managed))
+
+;;;; lsp-mode
+
+(defvar lsp-language-id-configuration)
+(defvar lsp-inline-completion-active-map)
+(defvar lsp-inline-completion-idle-delay)
+(declare-function lsp-register-client "lsp-mode")
+(declare-function make-lsp-client "lsp-mode")
+(declare-function lsp-stdio-connection "lsp-mode")
+(declare-function lsp-inline-completion--define-key "lsp-inline-completion")
+
+(defun dsc--serves-buffer (_file mode)
+  "Return whether the server is for a buffer of a major MODE."
+  (seq-some (lambda (entry) (provided-mode-derived-p mode (car entry))) dsc-modes))
+
+;;;###autoload
+(defun dsc-lsp-setup ()
+  "Let lsp-mode start the server beside others and show its ghost text, which TAB takes."
+  (with-eval-after-load 'lsp-mode
+    (lsp-register-client
+     (make-lsp-client
+      :new-connection (lsp-stdio-connection #'dsc--checked-command (lambda () t))
+      :activation-fn #'dsc--serves-buffer
+      :initialization-options (lambda () dsc-settings)
+      :add-on? t
+      :priority -2
+      :server-id 'dsc)))
+  (with-eval-after-load 'lsp-inline-completion
+    (setq lsp-inline-completion-idle-delay 0.2)
+    (dolist (key '("TAB" "<tab>"))
+      (lsp-inline-completion--define-key lsp-inline-completion-active-map (kbd key)
+                                         'lsp-inline-completion-accept 'keep))))
+
+(provide 'dsc)
+;;; dsc.el ends here

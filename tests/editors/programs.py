@@ -1,0 +1,39 @@
+"""The real editors, installed into a cache folder by one script each."""
+
+import functools
+import os
+import subprocess
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+_INSTALL = Path(__file__).parent / "install"
+_LONGEST_SECONDS = 600
+
+
+@functools.cache
+def installed(editor: str) -> Path:
+    """Return the folder that ``install/EDITOR.sh`` installs into, or skip the test loudly."""
+    command = ["bash", str(_INSTALL / f"{editor}.sh")]
+    environment = os.environ | {"DSC_EDITORS_CACHE": str(cache_folder())}
+    ended = subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_LONGEST_SECONDS,
+        check=False,
+    )
+    if ended.returncode != 0:
+        last = (ended.stdout.strip().splitlines() or ["it said nothing"])[-1]
+        pytest.skip(f"{editor} CANNOT BE HAD here: {command[-1]}: {last}")
+    return cache_folder()
+
+
+def cache_folder() -> Path:
+    """Return where editors are installed: ``DSC_EDITORS_CACHE`` or in the user's cache."""
+    chosen = os.environ.get("DSC_EDITORS_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("dsc-lsp-tests") / "editors"

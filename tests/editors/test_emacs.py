@@ -1,0 +1,206 @@
+"""Emacs, the real one, in a terminal: ghost text under eglot and lsp-mode, and its failures."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.editors.programs import installed
+from tests.editors.sandbox import EDITORS, Sandbox, until
+from tests.editors.terminal import Terminal, terminal
+
+pytestmark = pytest.mark.editor
+
+SCRIPTED = (sys.executable, "-m", "tests.editors.scripted_server", "--stdio")
+EGLOT = """
+(dsc-eglot-setup)
+(add-hook 'python-mode-hook #'eglot-ensure)
+"""
+LSP_MODE = """
+(dolist (name '("lsp-mode-10.0.0" "dash-2.20.0" "f-0.21.0" "ht-2.3" "lv-0.15.0"
+                "markdown-mode-2.8" "s-1.13.0" "spinner-1.7.4"))
+  (add-to-list 'load-path (concat (getenv "ELPA") name)))
+(setq lsp-auto-guess-root t lsp-headerline-breadcrumb-enable nil lsp-enable-file-watchers nil
+      lsp-enable-suggest-server-download nil lsp-keymap-prefix nil)
+(load "lsp-mode-autoloads")
+(require 'lsp-inline-completion)
+(dsc-lsp-setup)
+(add-hook 'python-mode-hook #'lsp)
+"""
+GHOST = "m(item.price for item in items)"
+WHOLE = "total = sum(item.price for item in items)"
+
+Start = Callable[..., Terminal]
+
+
+@pytest.fixture
+def start(home: Sandbox) -> Iterator[Start]:
+    """Return a function that starts Emacs in a file, set up for one of the clients."""
+    cache = installed("emacs")
+    with ExitStack() as started:
+
+        def begin(
+            client: str,
+            text: str = "",
+            command: tuple[str, ...] = SCRIPTED,
+            environment: dict[str, str] | None = None,
+        ) -> Terminal:
+            file = home.file("main.py", text)
+            init = home.home / "init.el"
+            words = " ".join(f'"{word}"' for word in command)
+            init.write_text(
+                "(setq native-comp-jit-compilation nil inhibit-startup-screen t"
+                " make-backup-files nil create-lockfiles nil"
+                " python-indent-guess-indent-offset nil)\n"
+                f"(add-to-list 'load-path \"{EDITORS / 'emacs'}\")\n(require 'dsc)\n"
+                f"(setq dsc-command '({words}))\n{client}"
+            )
+            root = cache / "emacs/usr"
+            [shared] = (root / "share/emacs").glob("[0-9]*")
+            [dump] = root.glob("libexec/emacs/*/*/*.pdmp")
+            variables = {
+                "EMACSLOADPATH": str(shared / "lisp"),
+                "EMACSDATA": str(shared / "etc"),
+                "EMACSDOC": str(shared / "etc"),
+                "EMACSPATH": str(dump.parent),
+                "ELPA": f"{root}/share/emacs/site-lisp/elpa-src/",
+                **(environment or {}),
+            }
+            emacs = [str(root / "bin/emacs-nox"), f"--dump-file={dump}", "-nw", "-Q"]
+            return started.enter_context(
+                terminal(cache, home, [*emacs, "-l", str(init), str(file)], variables)
+            )
+
+        yield begin
+
+
+def ready(editor: Terminal, home: Sandbox) -> Terminal:
+    home.until_event("loaded")
+    editor.until("main.py")
+    return editor
+
+
+def before_point(editor: Terminal) -> str:
+    """Return what stands before the cursor on screen, without the margin."""
+    column, row = editor.cursor()
+    return editor.screen().splitlines()[row][:column].strip()
+
+
+def saved(editor: Terminal, home: Sandbox, text: str) -> None:
+    """Check what is in the file after saving it."""
+    editor.press("C-x", "C-s")
+    file = home.project / "main.py"
+    until(
+        lambda: file.read_text() == text,
+        lambda: f"{text!r} in the file; there is {file.read_text()!r}\n{editor.screen()}",
+    )
+
+
+def test_eglot_typed_text_gets_ghost_text_and_tab_takes_it(start: Start, home: Sandbox) -> None:
+    editor = ready(start(EGLOT), home)
+    editor.type("total = su")
+    editor.until(WHOLE)
+    assert before_point(editor) == "total = su"
+    editor.press("Tab")
+    saved(editor, home, WHOLE + "\n")
+    editor.press("C-x", "u")
+    saved(editor, home, "total = su\n")
+
+
+def test_eglot_words_lines_and_characters_of_all_widths(start: Start, home: Sandbox) -> None:
+    editor = ready(start(EGLOT, '# é☃😀\n\nafter = "é☃😀"\n'), home)
+    editor.press("C-n")
+    editor.type("x = 'é☃😀'; greeting = ")
+    editor.until('greeting = "é☃😀 naïve"')
+    editor.press("M-f", "M-f")
+    editor.until('greeting = "é☃😀 naïve"')
+    editor.press("C-e")
+    saved(editor, home, '# é☃😀\nx = \'é☃😀\'; greeting = "é☃😀 naïve"\nafter = "é☃😀"\n')
+    editor.press("C-a", "C-k")
+    editor.type("def ar")
+    editor.until("def area(width, height):")
+    editor.press("M-f")
+    editor.until("def area(width, height):")
+    editor.press("C-e")
+    editor.until("    return width * height")
+    editor.press("C-e")
+    block = "def area(width, height):\n    return width * height"
+    saved(editor, home, f'# é☃😀\n{block}\nafter = "é☃😀"\n')
+
+
+def test_eglot_typing_along_and_typing_something_else(start: Start, home: Sandbox) -> None:
+    editor = ready(start(EGLOT), home)
+    editor.type("total = su")
+    editor.until(WHOLE)
+    editor.type("m(it")
+    until(lambda: before_point(editor) == "total = sum(it", editor.screen)
+    editor.until(WHOLE)
+    editor.press("C-g")
+    editor.until_gone("item.price")
+    editor.type("e")
+    editor.until(WHOLE)
+    editor.type("x")
+    editor.until_gone("item.price")
+    saved(editor, home, "total = sum(itex\n")
+
+
+def test_eglot_moving_away_takes_the_ghost_text_away(start: Start, home: Sandbox) -> None:
+    editor = ready(start(EGLOT), home)
+    editor.type("total = su")
+    editor.until(WHOLE)
+    editor.press("C-b")
+    editor.until_gone("item.price")
+    saved(editor, home, "total = su\n")
+
+
+def test_lsp_mode_typed_text_gets_ghost_text_and_tab_takes_it(start: Start, home: Sandbox) -> None:
+    editor = ready(start(LSP_MODE, "# é☃😀\n"), home)
+    editor.press("C-n")
+    editor.type('"é☃😀"; total = su')
+    editor.until(WHOLE)
+    editor.press("Tab")
+    saved(editor, home, f'# é☃😀\n"é☃😀"; {WHOLE}\n')
+
+
+def test_lsp_mode_a_block(start: Start, home: Sandbox) -> None:
+    editor = ready(start(LSP_MODE), home)
+    editor.type("def area(width, height):")
+    editor.until("    return width * height")
+    editor.press("Tab")
+    saved(editor, home, "def area(width, height):\n    return width * height\n")
+
+
+CLIENTS = pytest.mark.parametrize("client", [EGLOT, LSP_MODE], ids=["eglot", "lsp-mode"])
+
+
+@CLIENTS
+def test_a_wrong_path_is_told_with_the_remedy(start: Start, client: str) -> None:
+    editor = start(client, command=("/nowhere/dsc-lsp", "--stdio"))
+    editor.until("/nowhere/dsc-lsp", "cannot be found or run", "pip install dsc-lsp")
+
+
+@CLIENTS
+def test_a_python_without_the_server_is_told_with_the_remedy(start: Start, client: str) -> None:
+    editor = start(
+        client,
+        command=(sys.executable, "-S", "-m", "dsc_lsp", "--stdio"),
+        environment={"PYTHONPATH": ""},
+    )
+    editor.until("this Python has no dsc-lsp", "pip install dsc-lsp")
+
+
+@CLIENTS
+def test_a_crash_at_the_start_is_told_with_its_reason(start: Start, client: str) -> None:
+    editor = start(client, environment={"DSC_TEST_CRASH": "1"})
+    editor.until("the test wants a crash", "pip install dsc-lsp")
+
+
+def test_a_buffer_without_a_server_is_told(start: Start, tmp_path: Path) -> None:
+    editor = start("(require 'dsc-mode)")
+    editor.until("main.py")
+    editor.press("M-x")
+    editor.type("dsc-mode")
+    editor.press("Enter")
+    editor.until("no language server with ghost text has this buffer yet; try M-x eglot")

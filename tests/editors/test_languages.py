@@ -1,0 +1,23 @@
+"""The editors' lists of languages name every language that the server has a row for."""
+
+import re
+
+import pytest
+
+from dsc_lsp.languages import LANGUAGES
+from tests.editors.sandbox import EDITORS
+
+# What an editor calls a language, where that is not the protocol's identifier.
+NVIM_NAMES = {"cs": "csharp", "cuda": "cuda-cpp", "sh": "shellscript"}
+
+
+def served_in_nvim() -> set[str]:
+    text = (EDITORS / "nvim/lua/dsc/server.lua").read_text()
+    [filetypes] = re.findall(r"filetypes = \{([^}]*)\}", text)
+    return {NVIM_NAMES.get(name, name) for name in re.findall(r"'([^']+)'", filetypes)}
+
+
+@pytest.mark.parametrize("served", [served_in_nvim()], ids=["nvim"])
+def test_every_language_is_served(served: set[str]) -> None:
+    missing = [row.name for row in LANGUAGES if not served.intersection(row.identifiers)]
+    assert missing == []
