@@ -23,6 +23,8 @@ class Completion:
     """A suggestion to insert at the cursor, and what it cost.
 
     ``text`` has the document's line endings and is empty where there is nothing to say.
+    ``raw`` is what the model wrote, with ``\\n`` line breaks, and ``changed`` the steps of
+    post-processing that changed it; ``withheld`` says for the user why ``text`` is empty.
     ``confidence`` is the geometric mean of the tokens' likelihoods, from 0 to 1.
     Times are milliseconds: ``syntax_ms``, ``prompt_ms``, ``first_token_ms`` and ``total_ms`` from
     the call of ``complete``, ``effort``'s and ``post_ms`` (finding the end, cleaning up) each by
@@ -30,6 +32,9 @@ class Completion:
     """
 
     text: str
+    raw: str
+    changed: tuple[str, ...]
+    withheld: str
     confidence: float
     prompt_tokens: int
     reused_tokens: int
@@ -70,7 +75,13 @@ def _complete(
 ) -> Completion:
     start = time.perf_counter()
     block = syntax.opened_block(cursor)
-    extent = postprocess.extent_at(cursor, block, settings.max_lines)
+    extent = postprocess.extent_at(
+        cursor,
+        block,
+        settings.max_lines,
+        multiline=settings.multiline,
+        in_text=syntax.code_before(cursor) is None,
+    )
     syntax_ms = _since(start)
     words = prompt_at(cursor, settings, engine)
     prompt_ms = _since(start)
@@ -87,7 +98,7 @@ def _complete(
         logprobs.append(token.logprob)
         began = time.perf_counter()
         text += decode(token.data)
-        cut = postprocess.end_of(text, extent) is not None
+        cut = postprocess.is_over(text, extent)
         post_ms += _since(began)
         if cut:
             break
@@ -95,9 +106,14 @@ def _complete(
     began = time.perf_counter()
     kept = postprocess.clean(text, extent, cursor, finished=finished)
     post_ms += _since(began)
+    confidence = math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0
+    withheld = _why_nothing(text, kept, confidence, settings)
     return Completion(
-        text=kept,
-        confidence=math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0,
+        text="" if withheld else kept.text,
+        raw=text,
+        changed=kept.changed,
+        withheld=withheld,
+        confidence=confidence,
         prompt_tokens=generation.prompt_tokens,
         reused_tokens=generation.reused_tokens,
         new_tokens=len(logprobs),
@@ -114,6 +130,22 @@ def prompt_at(cursor: Cursor, settings: Settings, engine: Engine) -> Prompt:
     """Return what the engine is told at a cursor."""
     budget = _context_tokens(settings, engine) - _most_new_tokens(settings, engine)
     return prompt.build_prompt(cursor, engine.family, engine.tokenizer, budget)
+
+
+def _why_nothing(
+    raw: str, kept: postprocess.Cleaned, confidence: float, settings: Settings
+) -> str:
+    """Return why nothing is suggested; empty if something is."""
+    if not raw.strip():
+        return "The model had nothing to say here."
+    if not kept.text:
+        return f"Nothing was left of what the model wrote (rule: {kept.changed[-1]})."
+    if confidence < settings.min_confidence:
+        return (
+            f"The model was not sure enough: {confidence:.2f}, and `dsc.minConfidence` is"
+            f" {settings.min_confidence:.2f}."
+        )
+    return ""
 
 
 def _context_tokens(settings: Settings, engine: Engine) -> int:

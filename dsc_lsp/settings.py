@@ -29,8 +29,9 @@ class Scope(Enum):
 class _Rule:
     text: str
     scope: Scope = Scope.ANY
-    least: int | None = None
-    most: int | None = None
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
 
 
 def _setting(default: Any, text: str, **limits: Any) -> Any:
@@ -114,6 +115,19 @@ class Settings:
     max_lines: int = _setting(
         12, "How many lines a suggestion may have at most.", least=1, most=100
     )
+    multiline: str = _setting(
+        "auto",
+        "How much is suggested at once: what the code at the cursor calls for (`auto`), never"
+        " more than a line (`never`), or several lines wherever they can stand (`always`).",
+        choices=("auto", "never", "always"),
+    )
+    min_confidence: float = _setting(
+        0.0,
+        "Suggestions of which the model is less sure are not shown: the geometric mean of the"
+        " likelihoods of their tokens.",
+        least=0.0,
+        most=1.0,
+    )
     max_document_characters: int = _setting(
         2_000_000,
         "In files of more characters no suggestions are made.",
@@ -182,7 +196,7 @@ def merge(base: Settings, raw: object, *, machine: bool) -> Parsed:
                 " settings as an initialization option, or in the configuration file."
             )
         if problem is None:
-            changes[field.name] = value
+            changes[field.name] = type(field.default)(value)
         else:
             problems.append(problem)
     return Parsed(dataclasses.replace(base, **changes), tuple(problems))
@@ -260,10 +274,13 @@ def _refused(field: "dataclasses.Field[Any]", value: object, base: Settings) -> 
 
 
 def _problem(field: "dataclasses.Field[Any]", value: object) -> str | None:
-    if type(value) is not type(field.default):
+    kind = type(field.default)
+    if type(value) is not kind and not (kind is float and type(value) is int):
         return f"`{SECTION}.{_camel(field.name)}` must be {_allowed(field)}."
     rule = _rule(field)
-    if not isinstance(value, int) or rule.least is None or rule.most is None:
+    if rule.choices and value not in rule.choices:
+        return f"`{SECTION}.{_camel(field.name)}` must be {_allowed(field)}."
+    if not isinstance(value, int | float) or rule.least is None or rule.most is None:
         return None
     if rule.least <= value <= rule.most:
         return None
@@ -272,15 +289,19 @@ def _problem(field: "dataclasses.Field[Any]", value: object) -> str | None:
 
 def _allowed(field: "dataclasses.Field[Any]") -> str:
     rule = _rule(field)
+    if rule.choices:
+        return "one of " + ", ".join(f"`{choice}`" for choice in rule.choices)
     if rule.least is not None:
-        return f"a whole number from {rule.least} to {rule.most}"
+        number = "a number" if isinstance(field.default, float) else "a whole number"
+        return f"{number} from {rule.least} to {rule.most}"
     return {"bool": "true or false", "str": "a text"}[type(field.default).__name__]
 
 
 def _schema_of(field: "dataclasses.Field[Any]") -> dict[str, Any]:
     rule = _rule(field)
-    kind = {"bool": "boolean", "int": "integer", "str": "string"}[type(field.default).__name__]
-    limits = {"minimum": rule.least, "maximum": rule.most}
+    kinds = {"bool": "boolean", "int": "integer", "str": "string", "float": "number"}
+    kind = kinds[type(field.default).__name__]
+    limits = {"minimum": rule.least, "maximum": rule.most, "enum": list(rule.choices) or None}
     return {
         "type": kind,
         "default": field.default,

@@ -8,7 +8,7 @@ tree decide nothing.
 import importlib
 import logging
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from tree_sitter import Language as GrammarLanguage
 from tree_sitter import Node, Parser
@@ -22,6 +22,9 @@ _WINDOW_BYTES = 100_000
 _BLANKS_AND_STRINGS = " \t\0"
 _BLANK_OUT = bytes(byte if byte in b"\r\n" else ord(" ") for byte in range(256))
 _STRING_OUT = bytes(byte if byte in b"\r\n" else 0 for byte in range(256))
+_CONTINUATION_BYTES = bytes(range(0x80, 0xC0))
+_CLOSERS_ONLY = re.compile(r"(?:[)\]}\"'`;,\s]|</[\w.:-]+>)*")
+_QUOTED = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'")
 _AT_CURSOR = b"x"
 """Stands at the cursor while parsing: what swallows it is text in which the cursor is."""
 
@@ -31,16 +34,17 @@ _log = logging.getLogger(__name__)
 def opened_block(cursor: Cursor) -> str | None:
     """Return the indentation of the statement that opens the block to be filled at the cursor.
 
-    It ends at the cursor, or is the last code above a cursor on a blank line. ``None`` where no
+    It ends at the cursor, or is the last code above a cursor on a blank line. Behind the cursor
+    may stand what closes it, as editors insert by themselves. ``None`` where no
     block begins, where it has a body already, or inside a comment or string.
     """
-    if cursor.line_after.strip():
+    if not _CLOSERS_ONLY.fullmatch(cursor.line_after):
         return None
     language = language_of(cursor.document.language, cursor.document.uri)
-    on_blank_line = not cursor.line_before.strip()
+    on_blank_line = not (cursor.line_before + cursor.line_after).strip()
     if not on_blank_line and not re.search(language.opener, cursor.line_before.rstrip()):
         return None  # as at most keystrokes, which need not wait for the parser
-    code = _code_before(cursor, language)
+    code = _lines_of_code(cursor)
     if code is None:
         return None
     last = len(code) - 1
@@ -54,6 +58,40 @@ def opened_block(cursor: Cursor) -> str | None:
     start = first_line + _start_of_statement(code, last)
     opener = indentation(cursor.document.line(start))
     return None if _has_body(cursor, opener) else opener
+
+
+def code_before(cursor: Cursor) -> str | None:
+    """Return the code up to the cursor, some hundred lines of it; ``None`` inside other text.
+
+    Comments are blanked out, and what strings say, so that a colon in it opens nothing.
+    """
+    language = language_of(cursor.document.language, cursor.document.uri)
+    masked, in_text = _masked(_window_before(cursor), language, _preamble(cursor, language))
+    return None if in_text else masked
+
+
+def code_of(cursor: Cursor, text: str) -> str:
+    """Return ``text``, inserted at the cursor, without what its comments and strings say.
+
+    The text after the cursor is not looked at: it would be read as a part of what is unfinished.
+    """
+    language = language_of(cursor.document.language, cursor.document.uri)
+    before, preamble = _window_before(cursor), _preamble(cursor, language)
+    masked, _ = _masked(before + text + "\n", language, preamble)
+    return masked[len(before) : len(before) + len(text)]
+
+
+def code_after(cursor: Cursor) -> str:
+    """Return the code from the cursor on, some hundred lines of it, without comments and strings.
+
+    Right only where the cursor is not in a comment or string itself.
+    """
+    document, start = cursor.document, cursor.position.line + 1
+    language = language_of(document.language, document.uri)
+    rest = "".join(document.lines[start : start + _WINDOW_LINES])[:_WINDOW_BYTES]
+    # Apart, so that what is below needs no new look at each key.
+    below, _ = _masked(rest, language, language.preamble)
+    return _masked(cursor.line_after, language, language.preamble)[0] + "\n" + below
 
 
 def has_errors(document: Document) -> bool | None:
@@ -94,21 +132,21 @@ def _start_of_statement(code: list[str], last: int) -> int:
     return last
 
 
-def _code_before(cursor: Cursor, language: Language) -> list[str] | None:
-    """Return the lines up to the cursor, without trailing blanks; ``None`` inside other text.
+def _lines_of_code(cursor: Cursor) -> list[str] | None:
+    """Return the lines up to the cursor, without trailing blanks; ``None`` inside other text."""
+    code = code_before(cursor)
+    return None if code is None else [line.rstrip() for line in split_lines(code)]
 
-    Comments are blanked out, and what strings say, so that a colon in it opens nothing.
-    """
+
+def _window_before(cursor: Cursor) -> str:
     document, end = cursor.document, cursor.position.line
-    first = _start_of_window(document, end)
-    text = "".join(document.lines[first:end])[-_WINDOW_BYTES:] + cursor.line_before
-    parser = _parser(language.grammar) if language.grammar else None
-    if parser is not None:
-        masked = _masked(text, language, parser, language.preamble if first else "")
-        if masked is None:
-            return None
-        text = masked
-    return [line.rstrip() for line in split_lines(text)]
+    above = "".join(document.lines[_start_of_window(document, end) : end])
+    return above[-_WINDOW_BYTES:] + cursor.line_before
+
+
+def _preamble(cursor: Cursor, language: Language) -> str:
+    first = _start_of_window(cursor.document, cursor.position.line)
+    return language.preamble if first else ""
 
 
 def _start_of_window(document: Document, end: int) -> int:
@@ -120,19 +158,26 @@ def _start_of_window(document: Document, end: int) -> int:
     return enough
 
 
-def _masked(text: str, language: Language, parser: Parser, preamble: str) -> str | None:
-    """Return ``text`` without comments and strings; ``None`` if one of them goes on at its end."""
+@lru_cache(maxsize=16)
+def _masked(text: str, language: Language, preamble: str) -> tuple[str, bool]:
+    """Return ``text`` without comments and strings, and whether one of them goes on at its end.
+
+    Each code point keeps its place. Remembered, because one completion asks several times.
+    """
+    parser = _parser(language.grammar) if language.grammar else None
+    if parser is None:
+        return _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), text), False
     before = preamble.encode()
     source = before + text.encode("utf-8", "surrogatepass") + _AT_CURSOR
     code = bytearray(source)
-    for start, end, table in _opaque_spans(parser.parse(source).root_node, language):
-        code[start:end] = code[start:end].translate(table)
-    if not code.endswith(_AT_CURSOR):
-        return None
+    spans = _opaque_spans(parser.parse(source).root_node, language)
+    for start, end, table in sorted(spans, reverse=True):
+        code[start:end] = code[start:end].translate(table, _CONTINUATION_BYTES)
     masked = code[len(before) : -len(_AT_CURSOR)].decode("utf-8", "replace")
-    if language.unfinished and re.search(language.unfinished, masked, re.MULTILINE):
-        return None
-    return masked
+    unfinished = language.unfinished is not None and bool(
+        re.search(language.unfinished, masked, re.MULTILINE)
+    )
+    return masked, unfinished or not code.endswith(_AT_CURSOR)
 
 
 def _opaque_spans(root: Node, language: Language) -> list[tuple[int, int, bytes]]:

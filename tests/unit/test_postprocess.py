@@ -5,16 +5,19 @@ bytes. Options of ``raw``: ``capped`` (the model would go on, but the cap on tok
 it) and ``lines=N`` (the setting ``maxLines``).
 """
 
+import dataclasses
 import math
+import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsc_lsp import postprocess
+from dsc_lsp import postprocess, syntax
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.completion import Completion, complete
-from dsc_lsp.document import Cursor
+from dsc_lsp.document import Cursor, Position
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests import documents
@@ -26,15 +29,18 @@ from tests.scripted import ScriptedEngine, byte_tokens
 def test_suggestion(case: Case, *, update: bool) -> None:
     raw = case.block("raw")
     tokens = len(byte_tokens(raw.text)) + (0 if "capped" in raw.options else 1)
-    lines = int(raw.options.get("lines", Settings().max_lines))
-    suggestion = suggest(case.cursor(), raw.text, max_new_tokens=tokens, max_lines=lines)
+    suggestion = suggest(
+        case.cursor(),
+        raw.text,
+        max_new_tokens=tokens,
+        max_lines=int(raw.options.get("lines", Settings().max_lines)),
+        multiline=raw.options.get("multiline", "auto"),
+    )
     case.check(suggestion.text, update=update)
 
 
-def suggest(
-    cursor: Cursor, raw: str, *, max_new_tokens: int = 512, max_lines: int = 12
-) -> Completion:
-    settings = Settings(max_new_tokens=max_new_tokens, max_lines=max_lines)
+def suggest(cursor: Cursor, raw: str, **chosen: Any) -> Completion:
+    settings = dataclasses.replace(Settings(max_new_tokens=512), **chosen)
     return complete(cursor, Repository(), settings, ScriptedEngine(raw), CancelToken())
 
 
@@ -88,9 +94,35 @@ def test_a_context_too_small_for_the_answer_counts_as_a_cap() -> None:
     assert result.text == "\n    a = 1"
 
 
+def test_a_suggestion_that_the_model_is_not_sure_of_is_withheld_on_demand() -> None:
+    shown = suggest(cursor_in("x = ‸", language="python"), "1\n", min_confidence=0.6)
+    assert (shown.text, shown.withheld) == ("1", "")
+    unsure = suggest(cursor_in("x = ‸", language="python"), "1\n", min_confidence=0.61)
+    assert unsure.text == ""
+    assert unsure.withheld == (
+        "The model was not sure enough: 0.61, and `dsc.minConfidence` is 0.61."
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        ("", "The model had nothing to say here."),
+        ("  \n", "The model had nothing to say here."),
+        ("\u202e\n", "Nothing was left of what the model wrote (rule: invisible characters)."),
+        ("b = 2\n", "Nothing was left of what the model wrote (rule: neighbouring lines)."),
+    ],
+)
+def test_why_there_is_no_suggestion(raw: str, reason: str) -> None:
+    assert suggest(cursor_in("a = 1\n‸\nb = 2\n", language="python"), raw).withheld == reason
+
+
 _PIECES = ["ab", "_", *" ()[]{}\"':;,=\t\\éß日🙂\u2028\x0c\x85", "\n", "\r\n", "\r", "\r"]
 _CODE = st.lists(st.sampled_from(_PIECES), max_size=25).map("".join)
-_LINES = st.lists(st.sampled_from(["if a:", "  b", "}", "    c()", "", "\t{", "end"]), max_size=6)
+_LINES = st.lists(
+    st.sampled_from(["if a:", "  b", "}", "    c()", "", "\t{", "end", "  def f", "  @x"]),
+    max_size=6,
+)
 
 
 @given(
@@ -109,13 +141,66 @@ def test_a_suggestion_is_clean_text_of_the_model(
     plain = text.replace(newline, "\n")
     assert "\r" not in plain
     assert newline == "\n" or "\n" not in text.replace(newline, "")
-    assert all(line == line.rstrip() for line in plain.split("\n"))
-    assert len(plain) <= len(raw.replace("\r\n", "\n"))
+    *lines, last = plain.split("\n")
+    assert all(line == line.rstrip() for line in lines)
+    assert last == last.rstrip() or (cursor.line_after.strip() and not last.strip())
+    said = iter(raw)
+    assert all(letter in said for letter in text if letter.isalnum())
 
 
-@given(text=_LINES.map("\n".join), cut=st.integers(0, 60))
-def test_the_end_once_seen_stays_where_it_is(text: str, cut: int) -> None:
-    cursor = cursor_in("  if a {‸", language="c")
-    extent = postprocess.extent_at(cursor, "  ", 4)
+@given(
+    before=st.sampled_from(["  if a {‸", "  ‸", "‸", "  f(‸)", "  a;‸"]),
+    text=_LINES.map("\n".join),
+    cut=st.integers(0, 60),
+    block=st.sampled_from([None, "", "  "]),
+    accepted=st.booleans(),
+    multiline=st.sampled_from(["auto", "never", "always"]),
+)
+def test_the_end_once_seen_stays_where_it_is(
+    before: str, text: str, cut: int, block: str | None, multiline: str, *, accepted: bool
+) -> None:
+    cursor = cursor_in(before, language="c")
+    extent = postprocess.extent_at(
+        cursor, block, 4, after_acceptance=accepted, multiline=multiline
+    )
     end = postprocess.end_of(text[:cut], extent)
     assert end is None or end == postprocess.end_of(text, extent)
+
+
+_BRACKETS = st.lists(
+    st.sampled_from(["(", ")", "[", "]", "{", "}", "f", "a, ", "\n", "\n    ", '"', '"(", ', ";"]),
+    max_size=12,
+).map("".join)
+
+
+@given(
+    before=_BRACKETS,
+    after=_BRACKETS,
+    raw=_BRACKETS,
+    language=st.sampled_from(["python", "typescript", "java", "rust", "go", "lua", "plaintext"]),
+    cap=st.integers(1, 40),
+)
+def test_a_suggestion_never_makes_brackets_less_balanced(
+    before: str, after: str, raw: str, language: str, cap: int
+) -> None:
+    cursor = cursor_in(f"{before}{documents.CARET}{after}", language=language)
+    text = suggest(cursor, raw, max_new_tokens=cap, multiline="always").text
+    if syntax.code_before(cursor) is None:
+        return
+    was = lonely_brackets(cursor, "")
+    assert lonely_brackets(cursor, text) <= was
+
+
+def lonely_brackets(cursor: Cursor, text: str) -> int:
+    """Count brackets without a partner, by striking pairs out until none is left."""
+    end = cursor.position
+    behind = cursor.document.replace(end, end, text, 2)
+    at = len(text.split("\n"))
+    lines = text.split("\n")
+    column = len(lines[-1]) + (end.column if at == 1 else 0)
+    code = syntax.code_before(cursor) + syntax.code_of(cursor, text)
+    code += syntax.code_after(Cursor(behind, Position(end.line + at - 1, column)))
+    code = re.sub(r"[^()\[\]{}]", "", code)
+    while (fewer := re.sub(r"\(\)|\[\]|\{\}", "", code)) != code:
+        code = fewer
+    return len(code)

@@ -32,6 +32,7 @@ def test_any_json_gives_settings_within_their_limits(
         value, rule = getattr(parsed.settings, field.name), settings._rule(field)
         assert type(value) is type(field.default)
         assert rule.least is None or rule.least <= value <= rule.most
+        assert not rule.choices or value in rule.choices
         if not machine and rule.scope is Scope.MACHINE:
             assert value == field.default
     assert all(problem.strip() for problem in parsed.problems)
@@ -80,6 +81,9 @@ def test_null_and_nothing_change_nothing(raw: object) -> None:
         ({"maxLines": True}, "`dsc.maxLines` must be a whole number from 1 to 100."),
         ({"maxLines": 5.0}, "`dsc.maxLines` must be a whole number from 1 to 100."),
         ({"maxLines": "5"}, "`dsc.maxLines` must be a whole number from 1 to 100."),
+        ({"minConfidence": 1.5}, "`dsc.minConfidence` must be a number from 0.0 to 1.0, not 1.5."),
+        ({"minConfidence": True}, "`dsc.minConfidence` must be a number from 0.0 to 1.0."),
+        ({"multiline": "on"}, "`dsc.multiline` must be one of `auto`, `never`, `always`."),
         ({"enabled": 1}, "`dsc.enabled` must be true or false."),
         ({"model": 1}, "`dsc.model` must be a text."),
         ({"model": ["starter"]}, "`dsc.model` must be a text."),
@@ -92,6 +96,11 @@ def test_null_and_nothing_change_nothing(raw: object) -> None:
 def test_an_odd_value_keeps_the_old_one(raw: object, problem: str) -> None:
     base = Settings(max_lines=5, enabled=False, model="starter")
     assert merge(base, raw, machine=True) == settings.Parsed(base, (problem,))
+
+
+def test_a_whole_number_is_a_number() -> None:
+    parsed = merge(DEFAULTS, {"minConfidence": 1}, machine=True)
+    assert parsed == settings.Parsed(Settings(min_confidence=1.0), ())
 
 
 def test_an_odd_value_does_not_keep_others_from_being_taken() -> None:
@@ -198,12 +207,11 @@ def test_the_schema_lists_every_setting() -> None:
     for name, field in FIELDS.items():
         entry = schema[f"dsc.{name}"]
         assert entry["default"] == field.default
-        assert (
-            entry["type"] == {bool: "boolean", int: "integer", str: "string"}[type(field.default)]
-        )
+        kinds = {bool: "boolean", int: "integer", str: "string", float: "number"}
+        assert entry["type"] == kinds[type(field.default)]
         assert entry["markdownDescription"]
         assert entry["scope"] == ("machine" if name in MACHINE else "resource")
-        if entry["type"] == "integer":
+        if entry["type"] in {"integer", "number"}:
             assert entry["minimum"] <= field.default <= entry["maximum"]
 
 

@@ -1,0 +1,196 @@
+"""From the model's raw text to what is worth inserting: small functions in a stated order.
+
+The model writes ``\\n`` line breaks; ``clean`` gives the document's own.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from dsc_lsp import syntax
+from dsc_lsp.document import Cursor, indentation
+from dsc_lsp.languages import language_of
+from dsc_lsp.postprocess.brackets import balanced, brackets_around
+from dsc_lsp.postprocess.depth import in_style, style_of, without_excess_depth
+from dsc_lsp.postprocess.extent import Extent, Reach, end_of, extent_at
+from dsc_lsp.postprocess.overlap import (
+    line_above,
+    without_lines_below,
+    without_rest_of_line,
+    without_start_of_line,
+)
+from dsc_lsp.postprocess.repetition import loop_in, repeated_line
+
+__all__ = ["Cleaned", "Extent", "Reach", "clean", "end_of", "extent_at", "is_over"]
+
+_CONTROL_TOKEN = re.compile(r"<[|｜][\w▁]{1,40}[|｜]>")
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+_LOOK_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What is worth inserting, in the document's line endings, and which steps changed it.
+
+    ``changed`` names the steps in order; where ``text`` is empty, the last one emptied it.
+    """
+
+    text: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What the steps know besides the text."""
+
+    cursor: Cursor
+    extent: Extent
+    finished: bool
+
+    @property
+    def in_text(self) -> bool:
+        """Whether the cursor is in a comment or string."""
+        return syntax.code_before(self.cursor) is None
+
+
+def is_over(text: str, extent: Extent) -> bool:
+    """Whether nothing of what the model would write next can be of use."""
+    return end_of(text, extent) is not None or loop_in(text) is not None
+
+
+def clean(text: str, extent: Extent, cursor: Cursor, *, finished: bool) -> Cleaned:
+    """Return what of the model's text is worth inserting at the cursor; empty if nothing is.
+
+    ``finished`` says that the model itself ended the text, so that its last line is complete.
+    """
+    place = _Place(cursor, extent, finished)
+    changed: list[str] = []
+    for name, step in _STEPS:
+        kept = step(text, place)
+        if kept != text:
+            changed.append(name)
+        text = kept
+        if not text.strip():
+            return Cleaned("", tuple(changed))
+    return Cleaned(cursor.document.newline.join(text.split("\n")), tuple(changed))
+
+
+def _without_control_tokens(text: str, place: _Place) -> str:
+    """Cut at a control token that was written out, unless the document is about such tokens."""
+    token = _CONTROL_TOKEN.search(text)
+    if token is None or any(token[0] in line for line in place.cursor.document.lines):
+        return text
+    return text[: token.start()]
+
+
+def _visible(text: str, _place: _Place) -> str:
+    """Return a text without what its reader would not see, so that it is what it seems.
+
+    Dropped are control characters but tab and line breaks, format characters (bidirectional
+    overrides, zero-width characters, tags), line separators that only some editors know,
+    variation selectors, blanks that pass for letters, surrogates and unassigned code points:
+    ways to hide code (https://trojansource.codes) or what a prompt injection carries away.
+    """
+    return "".join(filter(_is_visible, text))
+
+
+def _is_visible(letter: str) -> bool:
+    if letter in "\t\r\n" or " " <= letter <= "~":
+        return True
+    if letter in _LOOK_BLANK or "\ufe00" <= letter <= "\ufe0f" or letter >= "\U000e0000":
+        return False
+    return unicodedata.category(letter) not in _HIDDEN_CATEGORIES
+
+
+def _without_loop(text: str, place: _Place) -> str:
+    """Cut a text that goes round in circles, down to lines that are complete without it."""
+    second_round = loop_in(text)
+    if second_round is None or (place.finished and "\n" not in text):
+        return text
+    whole, line_break, _ = text[:second_round].rpartition("\n")
+    return whole if line_break else ""
+
+
+def _within_extent(text: str, place: _Place) -> str:
+    end = end_of(text + "\n" if place.finished else text, place.extent)
+    return text[:end] if end is not None or place.finished else _complete_lines(text)
+
+
+def _complete_lines(text: str) -> str:
+    """Return a text that a cap has cut without its last line, unless that is all there is."""
+    whole, newline, _ = text.rpartition("\n")
+    return whole if newline and whole.strip() else text
+
+
+def _without_leading_lines(text: str, place: _Place) -> str:
+    """Drop blank lines at the start on a blank line, and what is there of the indentation."""
+    if not place.extent.on_blank_line or not text.startswith("\n"):
+        return text
+    text = text.lstrip("\n")
+    before = place.cursor.line_before
+    return text.removeprefix(before) if text.startswith(before) else text.lstrip(" \t")
+
+
+def _without_start_of_line(text: str, place: _Place) -> str:
+    return without_start_of_line(text, place.cursor.line_before)
+
+
+def _in_style_of_file(text: str, place: _Place) -> str:
+    style = style_of(place.cursor)
+    text = in_style(text, style, from_start=place.extent.on_blank_line)
+    if not place.extent.on_blank_line or place.in_text:
+        return text
+    document = place.cursor.document
+    language = language_of(document.language, document.uri)
+    return without_excess_depth(text, place.cursor, language, style)
+
+
+def _without_rest_of_line(text: str, place: _Place) -> str:
+    rest = place.cursor.line_after
+    return without_rest_of_line(text, rest, in_quotes=place.in_text)
+
+
+def _without_lines_around(text: str, place: _Place) -> str:
+    text = without_lines_below(text, place.cursor)
+    lines = text.split("\n")
+    above = line_above(place.cursor) if place.extent.on_blank_line else None
+    again = repeated_line(lines, above)
+    return text if again is None else "\n".join(lines[: max(0, again)])
+
+
+def _without_odd_brackets(text: str, place: _Place) -> str:
+    before = syntax.code_before(place.cursor)
+    if before is None:
+        return text
+    around = brackets_around(before, syntax.code_after(place.cursor))
+    indent = indentation(place.cursor.line_before)
+    return balanced(text, around, indent, partial(syntax.code_of, place.cursor))
+
+
+def _without_idle_blanks(text: str, place: _Place) -> str:
+    """Drop blanks at the ends of lines, and blank lines but one in a row.
+
+    What closes behind the cursor goes on a line of its own behind a block.
+    """
+    lines = [line.rstrip() for line in text.rstrip().split("\n")]
+    kept = [line for number, line in enumerate(lines) if line or number < 2 or lines[number - 1]]
+    if len(kept) > 1 and place.extent.before_closers:
+        kept.append(place.extent.indent)
+    return "\n".join(kept)
+
+
+_STEPS: tuple[tuple[str, Callable[[str, _Place], str]], ...] = (
+    ("control tokens", _without_control_tokens),
+    ("invisible characters", _visible),
+    ("loop", _without_loop),
+    ("end", _within_extent),
+    ("leading lines", _without_leading_lines),
+    ("start of the line", _without_start_of_line),
+    ("indentation", _in_style_of_file),
+    ("rest of the line", _without_rest_of_line),
+    ("neighbouring lines", _without_lines_around),
+    ("brackets", _without_odd_brackets),
+    ("blanks", _without_idle_blanks),
+)
