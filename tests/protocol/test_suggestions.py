@@ -311,7 +311,7 @@ async def test_nothing_is_suggested_while_memory_is_short() -> None:
     [
         ("größe = 価格 😀\t", "größe = 価格 😀"),
         ("a\u202eb\u2066c\u200bd\ufeffe\u00adf", "abcdef"),
-        ("a\x00b\x1b[31mc\x7fd\x85e", "ab[31mcde"),
+        ("a\x00b\x1b[31mc\x7fd\x85e", "ab[31mcde]"),
         ("a\U000e0041b\ufe0fc\u2028d\u3164e", "abcde"),
         ("\u200b\u202e", None),
     ],
