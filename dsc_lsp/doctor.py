@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from dsc_lsp import __version__
 from dsc_lsp.engine.base import EngineError
@@ -16,6 +17,9 @@ from dsc_lsp.languages import LANGUAGES
 from dsc_lsp.models import HUB_CHECKPOINTS
 from dsc_lsp.settings import Parsed, Settings, config_file
 from dsc_lsp.syntax import has_grammar
+
+if TYPE_CHECKING:
+    from dsc_lsp.engine.remote.checkup import Checkup
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pygls", "tree-sitter")
 # Weights in bf16, GiB (docs/decisions.md, sizes of the family).
@@ -47,6 +51,8 @@ def examine(parsed: Parsed) -> Iterator[Finding]:
     yield from _settings(parsed)
     yield from _packages()
     yield _grammars()
+    if parsed.settings.remote_url.strip():
+        yield from _servers(parsed.settings)
     yield _device(parsed.settings)
     yield from _model(parsed.settings)
     yield _on_path()
@@ -115,6 +121,49 @@ def _model(settings: Settings) -> Iterator[Finding]:
     if checkpoint.name == "starter" and settings.model == "auto":
         advice = f"With a GPU, DeepSeek-Coder does better: `hf download {HUB_CHECKPOINTS[1]}`."
     yield Finding(Verdict.GOOD, "model", text, advice)
+
+
+def _servers(settings: Settings) -> Iterator[Finding]:
+    from dsc_lsp.engine.remote.checkup import check_up
+
+    try:
+        for seen in check_up(settings):
+            yield from _server(seen)
+    except EngineError as error:
+        yield Finding(Verdict.BAD, "server", str(error))
+
+
+def _server(seen: "Checkup") -> Iterator[Finding]:
+    if seen.fault:
+        yield Finding(Verdict.BAD, "server", seen.fault)
+        return
+    context = f", {seen.context_tokens} tokens of context" if seen.context_tokens else ""
+    yield Finding(
+        Verdict.GOOD,
+        "server",
+        f"{seen.place} is {seen.kind} with {seen.model}{context};"
+        f" first token {seen.first_token_ms:.0f} ms",
+    )
+    if len(seen.models) > 1:
+        text = f"it serves {', '.join(seen.models[:10])}"
+        yield Finding(Verdict.NOTE, "server", text, "`dsc.remoteModel` says which to ask for.")
+    if seen.takes_ids:
+        yield Finding(Verdict.GOOD, "server", "prompts go as token ids, exact")
+    elif seen.tokenizer_fits is False:
+        text = "our tokenizer counts otherwise than the server, so it is not that of the model"
+        yield Finding(Verdict.BAD, "server", text, "Set `dsc.remoteTokenizer` to the right one.")
+    elif seen.has_tokenizer:
+        yield Finding(Verdict.NOTE, "server", "it takes no token ids; prompts go as text")
+    else:
+        text = "no tokenizer of this model is here; prompts go as text, their tokens estimated"
+        advice = f"Run `dsc-lsp pull {seen.model} --tokenizer-only`, or set `dsc.remoteTokenizer`."
+        yield Finding(Verdict.NOTE, "server", text, advice)
+    after = f"a token right after a cancelled answer took {seen.after_cancel_ms:.0f} ms"
+    if seen.cancel_works:
+        yield Finding(Verdict.GOOD, "server", f"cancel works: {after}")
+    else:
+        advice = "It goes on with cancelled answers. A proxy that buffers may hide the cancel."
+        yield Finding(Verdict.NOTE, "server", after, advice)
 
 
 def _free(settings: Settings) -> Callable[[], int | None]:

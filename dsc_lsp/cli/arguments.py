@@ -60,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
     _add_eval(commands.add_parser("eval", help="measure the quality of suggestions"))
     _add_bench(commands.add_parser("bench", help="measure the speed of suggestions"))
+    pull = commands.add_parser("pull", help="fetch a model from the hub")
+    pull.add_argument("model", metavar="MODEL", help="deepseek-ai/deepseek-coder-6.7b-base, say")
+    pull.add_argument(
+        "--tokenizer-only", action="store_true", help="for a model that a server serves"
+    )
+    pull.set_defaults(run=_pull)
     return parser
 
 
@@ -148,6 +154,9 @@ def _port(text: str) -> int:
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="instead of the setting dsc.model")
     parser.add_argument("--device", help="instead of the setting dsc.device")
+    parser.add_argument(
+        "--remote", metavar="URL", help="ask this server instead of a model on this machine"
+    )
 
 
 def _serve(chosen: argparse.Namespace) -> int:
@@ -169,7 +178,7 @@ def _serve(chosen: argparse.Namespace) -> int:
 def _demo(chosen: argparse.Namespace) -> int:
     from dsc_lsp.cli import demo
 
-    return demo.run(model=chosen.model, device=chosen.device)
+    return demo.run(model=chosen.model, device=chosen.device, remote=chosen.remote)
 
 
 def _complete(chosen: argparse.Namespace) -> int:
@@ -180,6 +189,7 @@ def _complete(chosen: argparse.Namespace) -> int:
         workspace=chosen.workspace,
         model=chosen.model,
         device=chosen.device,
+        remote=chosen.remote,
         show_prompt=chosen.show_prompt,
         as_json=chosen.json,
     )
@@ -188,7 +198,7 @@ def _complete(chosen: argparse.Namespace) -> int:
 def _doctor(chosen: argparse.Namespace) -> int:
     from dsc_lsp.cli import doctor
 
-    return doctor.run(model=chosen.model, device=chosen.device)
+    return doctor.run(model=chosen.model, device=chosen.device, remote=chosen.remote)
 
 
 def _eval(chosen: argparse.Namespace) -> int:
@@ -198,6 +208,7 @@ def _eval(chosen: argparse.Namespace) -> int:
         chosen.dataset,
         model=chosen.model,
         device=chosen.device,
+        remote=chosen.remote,
         limit=chosen.limit,
         seed=chosen.seed,
         as_json=chosen.json,
@@ -208,6 +219,12 @@ def _eval(chosen: argparse.Namespace) -> int:
     )
 
 
+def _pull(chosen: argparse.Namespace) -> int:
+    from dsc_lsp.cli import pull
+
+    return pull.run(chosen.model, tokenizer_only=chosen.tokenizer_only)
+
+
 def _bench(chosen: argparse.Namespace) -> int:
     from dsc_lsp.cli import bench
 
@@ -216,6 +233,7 @@ def _bench(chosen: argparse.Namespace) -> int:
             traces=tuple(chosen.trace),
             model=chosen.model,
             device=chosen.device,
+            remote=chosen.remote,
             shape=chosen.shape,
             limit=chosen.limit,
             max_new_tokens=chosen.max_new_tokens,

@@ -33,6 +33,7 @@ class Options:
     traces: tuple[Path, ...]
     model: str | None
     device: str | None
+    remote: str | None
     shape: str | None
     limit: int | None
     max_new_tokens: int | None
@@ -44,7 +45,7 @@ class Options:
 def run(options: Options) -> int:
     """Replay the traces and print what it cost; 1 if the model failed."""
     traces = _traces(options)
-    settings = chosen_settings(model=options.model, device=options.device)
+    settings = chosen_settings(model=options.model, device=options.device, remote=options.remote)
     if options.max_new_tokens is not None:
         settings = replace(settings, max_new_tokens=options.max_new_tokens)
     try:

@@ -22,12 +22,13 @@ def run(
     workspace: Path | None,
     model: str | None,
     device: str | None,
+    remote: str | None,
     show_prompt: bool,
     as_json: bool,
 ) -> int:
     """Print the suggestion at a place; 0 also if there is none, 1 if the model failed."""
     cursor = _cursor_of(place, workspace)
-    settings = chosen_settings(model=model, device=device)
+    settings = chosen_settings(model=model, device=device, remote=remote)
     try:
         engine = open_engine(settings, lambda _message, _percent: None)
         result = complete(cursor, Repository(), settings, engine, CancelToken())

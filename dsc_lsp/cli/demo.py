@@ -37,9 +37,9 @@ class _Tally:
         self.shown += bool(ghost.text.strip())
 
 
-def run(*, model: str | None, device: str | None) -> int:
+def run(*, model: str | None, device: str | None, remote: str | None) -> int:
     """Type a function and show what the model offers; 0 only if ghost text appeared."""
-    given = {"model": model, "device": device}
+    given = {"model": model, "device": device, "remoteUrl": remote}
     options = {name: value for name, value in given.items() if value is not None}
     try:
         tally = asyncio.run(_demo(options))

@@ -5,9 +5,11 @@ from dsc_lsp.doctor import Finding, Verdict, examine
 from dsc_lsp.settings import Settings, config_file, read_config_file
 
 
-def run(*, model: str | None, device: str | None) -> int:
+def run(*, model: str | None, device: str | None, remote: str | None) -> int:
     """Print what was found; 1 if something must be mended before suggestions can come."""
-    parsed = with_options(read_config_file(config_file(), Settings()), model=model, device=device)
+    parsed = with_options(
+        read_config_file(config_file(), Settings()), model=model, device=device, remote=remote
+    )
     worst = 0
     for finding in examine(parsed):
         print(_line(finding), flush=True)

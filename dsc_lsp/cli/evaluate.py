@@ -38,6 +38,7 @@ def run(
     *,
     model: str | None,
     device: str | None,
+    remote: str | None,
     limit: int | None,
     seed: int,
     as_json: bool,
@@ -47,7 +48,7 @@ def run(
     samples: int,
 ) -> int:
     """Complete the holes of a data set and print the measures; 1 if the model failed."""
-    settings = chosen_settings(model=model, device=device)
+    settings = chosen_settings(model=model, device=device, remote=remote)
     try:
         holes = read_holes(dataset, seed=seed, limit=limit)
         seen_lines = None if seen is None else _seen_lines(seen)

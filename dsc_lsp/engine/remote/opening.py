@@ -38,7 +38,7 @@ def open_remote(
         )
     report(f"Asking {', '.join(endpoint.place for endpoint in endpoints)}", 10)
     network = Network()
-    servers = [_engine(endpoint, network, settings) for endpoint in endpoints]
+    servers = [engine_for(endpoint, network, settings) for endpoint in endpoints]
     meetings = [server.meet() for server in servers]
     wait(meetings)
     for meeting in meetings:
@@ -51,7 +51,9 @@ def open_remote(
     return FallbackEngine(servers, open_local, network)
 
 
-def _engine(endpoint: Endpoint, network: Network, settings: Settings) -> RemoteEngine:
+def engine_for(endpoint: Endpoint, network: Network, settings: Settings) -> RemoteEngine:
+    """Return the engine of one server, which has not been asked anything yet."""
+
     async def connect() -> Connection:
         return Connection(endpoint, settings.remote_seconds)
 
