@@ -119,7 +119,7 @@ def _model(settings: Settings) -> Iterator[Finding]:
     text = f"{checkpoint.name} ({checkpoint.family.name}, {size:.0f} MiB of weights)"
     advice = ""
     if checkpoint.name == "starter" and settings.model == "auto":
-        advice = f"With a GPU, DeepSeek-Coder does better: `hf download {HUB_CHECKPOINTS[1]}`."
+        advice = f"With a GPU, DeepSeek-Coder does better: `dsc-lsp pull {HUB_CHECKPOINTS[1]}`."
     yield Finding(Verdict.GOOD, "model", text, advice)
 
 

@@ -53,7 +53,7 @@ def find_checkpoint(model: str, free_bytes: Callable[[], int | None]) -> Checkpo
             return inspect_checkpoint(model, cached)
         raise EngineError(
             f"The model {model} is not on this disk, and nothing is downloaded by itself."
-            f" Run `hf download {model}`, or set `dsc.model` to a directory or to `starter`."
+            f" Run `dsc-lsp pull {model}`, or set `dsc.model` to a directory or to `starter`."
         )
     raise EngineError(
         f"The model directory {model} does not exist."

@@ -133,7 +133,7 @@ def test_free_memory_is_asked_for_by_auto_only(tmp_path: Path) -> None:
         pytest.param("~nobody-here/no", "does not exist", "Set `dsc.model`", id="other home"),
         pytest.param("x" * 5_000, "does not exist", "Set `dsc.model`", id="too long"),
         pytest.param("a\0b", "does not exist", "Set `dsc.model`", id="zero byte"),
-        pytest.param(SMALL, "not on this disk", f"Run `hf download {SMALL}`", id="hub id"),
+        pytest.param(SMALL, "not on this disk", f"Run `dsc-lsp pull {SMALL}`", id="hub id"),
         pytest.param("a b/c?", "not on this disk", "set `dsc.model`", id="odd hub id"),
     ],
 )
@@ -221,7 +221,7 @@ def write_checkpoint(directory: Path, *, weight_bytes: int = 100) -> Path:
 
 
 def write_to_hub(hub: Path, name: str) -> Path:
-    """Write a checkpoint as ``hf download`` leaves it."""
+    """Write a checkpoint as ``dsc-lsp pull`` leaves it."""
     repository = hub / f"models--{name.replace('/', '--')}"
     commit = "0123456789abcdef0123456789abcdef01234567"
     (repository / "refs").mkdir(parents=True)
