@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from dsc_lsp.cancel import Cancelled, CancelToken
-from dsc_lsp.completion import complete
+from dsc_lsp.completion import complete, prompt_at
 from dsc_lsp.document import Cursor, Document, Position
-from dsc_lsp.engine.base import Engine, EngineError
+from dsc_lsp.engine.base import Engine, EngineError, GenerationRequest
 from dsc_lsp.engine.remote.opening import open_remote
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
@@ -30,6 +30,9 @@ from tests.remote.fake_server import (
 
 KEY = "sk-very-secret"
 CODE = "launch_code"
+CURSOR = Cursor(
+    Document.of(f"def f({CODE}):\n    \n", uri="file:///a.py", language="python"), Position(1, 4)
+)
 PROBLEM = 'body that repeats {"prompt": "launch_code", "key": "sk-very-secret"}'
 
 
@@ -60,9 +63,7 @@ def engine_of(*servers: FakeServer, **more: object) -> Iterator[Engine]:
 
 
 def suggest(engine: Engine, cancel: CancelToken | None = None) -> str:
-    document = Document.of(f"def f({CODE}):\n    \n", uri="file:///a.py", language="python")
-    cursor = Cursor(document, Position(1, 4))
-    return complete(cursor, Repository(), Settings(), engine, cancel or CancelToken()).text
+    return complete(CURSOR, Repository(), Settings(), engine, cancel or CancelToken()).text
 
 
 def refusal(engine: Engine) -> str:
@@ -279,7 +280,9 @@ def test_a_server_that_never_ends_is_left_after_what_was_asked_for() -> None:
                 raise
 
     with serving(endless) as server, engine_of(server) as engine:
-        assert suggest(engine) == "x" * 64
+        prompt = prompt_at(CURSOR, Settings(), engine)
+        generation = engine.generate(GenerationRequest(prompt, 64), CancelToken())
+        assert b"".join(token.data for token in generation.tokens) == b"x" * 64
         wait_for(lambda: bool(ended))
 
 
