@@ -6,6 +6,7 @@ thread; the command line, the benchmark and the tests call it directly.
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -53,8 +54,14 @@ def complete(
     settings: Settings,
     engine: Engine,
     cancel: CancelToken,
+    *,
+    after_acceptance: bool = False,
+    on_text: Callable[[str], None] = lambda _text: None,
 ) -> Completion:
     """Return the suggestion at a cursor.
+
+    ``after_acceptance`` says that a suggestion that ends at the cursor has just been accepted.
+    ``on_text`` is called with all that the model has written whenever it has written more.
 
     Raises:
         Cancelled: somebody called ``cancel``; noticed at the next token.
@@ -62,7 +69,15 @@ def complete(
     """
     while True:
         with suppress(EngineChanged):
-            return _complete(cursor, repository, settings, engine, cancel)
+            return _complete(
+                cursor,
+                repository,
+                settings,
+                engine,
+                cancel,
+                after_acceptance=after_acceptance,
+                on_text=on_text,
+            )
         cancel.check()
 
 
@@ -72,6 +87,9 @@ def _complete(
     settings: Settings,
     engine: Engine,
     cancel: CancelToken,
+    *,
+    after_acceptance: bool,
+    on_text: Callable[[str], None],
 ) -> Completion:
     start = time.perf_counter()
     block = syntax.opened_block(cursor)
@@ -81,6 +99,7 @@ def _complete(
         settings.max_lines,
         multiline=settings.multiline,
         in_text=syntax.code_before(cursor) is None,
+        after_acceptance=after_acceptance,
     )
     syntax_ms = _since(start)
     words = prompt_at(cursor, settings, engine)
@@ -98,6 +117,7 @@ def _complete(
         logprobs.append(token.logprob)
         began = time.perf_counter()
         text += decode(token.data)
+        on_text(text)
         cut = postprocess.is_over(text, extent)
         post_ms += _since(began)
         if cut:

@@ -7,7 +7,7 @@ and one inside a character is taken for its start.
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from lsprotocol import types
@@ -66,25 +66,52 @@ def lsp_position(document: Document, position: Position, encoding: Encoding) -> 
     return types.Position(position.line, _units(before, encoding))
 
 
-def inline_item(cursor: Cursor, text: str, encoding: Encoding) -> types.InlineCompletionItem:
+def with_selected(
+    document: Document, selected: types.SelectedCompletionInfo, encoding: Encoding
+) -> Cursor:
+    """Return the cursor behind the item that is selected in the popup, as if it was inserted."""
+    start = position_of(document, selected.range.start, encoding)
+    end = position_of(document, selected.range.end, encoding)
+    changed_ = document.replace(start, end, selected.text, document.version)
+    lines = Document.of(selected.text).lines
+    column = len(lines[-1]) + (start.column if len(lines) == 1 else 0)
+    return Cursor(changed_, changed_.clamp(Position(start.line + len(lines) - 1, column)))
+
+
+def inline_item(
+    cursor: Cursor,
+    text: str,
+    encoding: Encoding,
+    context: types.InlineCompletionContext | None = None,
+) -> types.InlineCompletionItem:
     """Return a suggestion as ghost text.
 
     Text of several lines must replace up to the end of the cursor's line, or editors do not show
-    it; what stood there (at most blanks) is put back behind the text.
+    it; what stood there is put back behind the text. Where the popup has an item selected, the
+    cursor is behind that, and the text must begin with it, in its range (LSP 3.18,
+    "SelectedCompletionInfo").
     """
-    end = cursor.position
-    if "\n" in text or "\r" in text:
-        end = Position(end.line, end.column + len(cursor.line_after))
-        text += cursor.line_after
-    return types.InlineCompletionItem(
-        insert_text=text, filter_text=text, range=_range(cursor, cursor.position, end, encoding)
-    )
+    selected = context.selected_completion_info if context else None
+    rest = len(cursor.line_after) if "\n" in text or "\r" in text else 0
+    text += cursor.line_after[:rest]
+    if selected is not None:
+        units = _units(cursor.line_after[:rest], encoding)
+        end = types.Position(selected.range.end.line, selected.range.end.character + units)
+        place = types.Range(selected.range.start, end)
+        text = selected.text + text
+    else:
+        last = Position(cursor.position.line, cursor.position.column + rest)
+        place = _range(cursor, cursor.position, last, encoding)
+    return types.InlineCompletionItem(insert_text=text, filter_text=text, range=place)
 
 
-def completion_item(cursor: Cursor, text: str, encoding: Encoding) -> types.CompletionItem:
+def completion_item(
+    cursor: Cursor, text: str, encoding: Encoding, model: str
+) -> types.CompletionItem:
     """Return a suggestion as an item of the popup.
 
-    The edit begins at the word before the cursor, because editors filter by that word.
+    The edit begins at the word before the cursor, because editors filter by that word. The item
+    sorts last: it stands beside those of the language server, not before them.
     """
     word = _word_before(cursor)
     whole = word + text
@@ -92,16 +119,31 @@ def completion_item(cursor: Cursor, text: str, encoding: Encoding) -> types.Comp
     label = first[:_LABEL_CHARACTERS] + ("…" if more or len(first) > _LABEL_CHARACTERS else "")
     start = Position(cursor.position.line, cursor.position.column - len(word))
     edit = types.TextEdit(_range(cursor, start, cursor.position, encoding), whole)
+    kinds = types.CompletionItemKind
     return types.CompletionItem(
         label=label,
-        kind=types.CompletionItemKind.Text,
-        detail="dsc-lsp",
+        kind=kinds.Snippet if more else kinds.Text,
+        detail=f"dsc-lsp, {model}",
         sort_text=_SUGGESTION_SORTS_LAST,
         filter_text=whole,
         insert_text_format=types.InsertTextFormat.PlainText,
         insert_text_mode=types.InsertTextMode.AsIs,
         text_edit=edit,
+        data={"language": cursor.document.language},
     )
+
+
+def with_documentation(item: types.CompletionItem) -> types.CompletionItem:
+    """Return an item of ours with the whole snippet beside it, as code."""
+    edit, data = item.text_edit, item.data
+    if not isinstance(edit, types.TextEdit) or not isinstance(data, Mapping):
+        return item
+    fence = "`" * (1 + max([2, *map(len, re.findall("`+", edit.new_text))]))
+    language = str(data.get("language", ""))
+    item.documentation = types.MarkupContent(
+        types.MarkupKind.Markdown, f"{fence}{language}\n{edit.new_text.strip()}\n{fence}"
+    )
+    return item
 
 
 def _range(cursor: Cursor, start: Position, end: Position, encoding: Encoding) -> types.Range:

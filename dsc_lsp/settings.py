@@ -128,6 +128,24 @@ class Settings:
         least=0.0,
         most=1.0,
     )
+    min_debounce_milliseconds: int = _setting(
+        0, "How long to wait for the next key before the model is asked.", least=0, most=5_000
+    )
+    max_debounce_milliseconds: int = _setting(
+        150,
+        "How long to wait at most while you type faster than the model answers.",
+        least=0,
+        most=5_000,
+    )
+    prepare_next: bool = _setting(
+        True, "Whether what follows a suggestion is prepared while you look at it."
+    )
+    statistics: bool = _setting(
+        True,
+        "Whether suggestions shown, accepted and kept are counted, in a file on this machine"
+        " that is sent nowhere.",
+        scope=Scope.MACHINE,
+    )
     max_document_characters: int = _setting(
         2_000_000,
         "In files of more characters no suggestions are made.",

@@ -2,16 +2,18 @@
 
 A suggestion stays right while the document differs from the one it was made for only by what was
 typed or deleted at its place: the text typed is the beginning of what was offered, or the text
-deleted comes back as the beginning of what is offered now.
+deleted comes back as the beginning of what is offered now. What editors do by themselves is
+followed: blanks typed otherwise, and closing signs inserted behind the cursor.
 """
 
 from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from dsc_lsp.document import Cursor, Position
+from dsc_lsp.document import Cursor, Document, Position
 
 _REMEMBERED = 250
+_CLOSERS = frozenset(")]}\"'`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +38,20 @@ class Suggestions:
             self._offered[key] = Suggestion(cursor, text)
 
     def find(self, cursor: Cursor) -> str | None:
-        """Return what is left of a suggestion that leads to this cursor, the newest first."""
-        for key in reversed(list(self._offered)):
-            if key[0] != cursor.document.uri:
-                continue
-            rest = rest_of(self._offered[key], cursor)
-            if rest is not None:
-                return rest
+        """Return what is left of a suggestion that leads to this cursor, the newest first.
+
+        One that was followed letter by letter comes before one that was followed but for blanks.
+        """
+        own = [key for key in reversed(list(self._offered)) if key[0] == cursor.document.uri]
+        for follow in (rest_of, loose_rest_of):
+            for key in own:
+                rest = follow(self._offered[key], cursor)
+                if rest is not None:
+                    return rest
         return None
 
     def forget(self, uri: str) -> None:
-        """Forget a document's suggestions."""
+        """Forget what was offered in a document: it is closed."""
         for key in [key for key in self._offered if key[0] == uri]:
             del self._offered[key]
 
@@ -65,20 +70,106 @@ def rest_of(suggestion: Suggestion, cursor: Cursor) -> str | None:
     return suggestion.text[len(typed) :] or None if suggestion.text.startswith(typed) else None
 
 
-def _differ_at(shorter: Cursor, longer: Cursor) -> bool:
+def typed_since(then: Cursor, now: Cursor) -> str | None:
+    """Return what was typed from one cursor to the other; ``None`` if more was changed."""
+    forward = now.position > then.position and _differ_at(then, now)
+    return _between(now, then.position) if forward else None
+
+
+def loose_rest_of(suggestion: Suggestion, cursor: Cursor) -> str | None:
+    """Return what to offer where a suggestion was followed but for blanks and closing signs.
+
+    Signs that close stand behind the cursor now because the editor has put them there; what is
+    left of the suggestion must say them in its last line, and then does without them.
+    """
+    then, now = suggestion.cursor, cursor
+    if now.position <= then.position:
+        return None
+    closers = _inserted_behind(then, now)
+    if closers is None:
+        return None
+    rest = _rest_but_for_blanks(suggestion.text, _between(now, then.position))
+    if rest is None or not closers:
+        return rest or None
+    return _without_closers(rest, closers) or None
+
+
+def as_accepted(suggestion: Suggestion) -> Cursor:
+    """Return the cursor behind a suggestion, in the document that has taken it."""
+    start = suggestion.cursor.position
+    document = suggestion.cursor.document
+    lines = Document.of(suggestion.text).lines
+    column = len(lines[-1]) + (start.column if len(lines) == 1 else 0)
+    taken = document.replace(start, start, suggestion.text, document.version)
+    return Cursor(taken, Position(start.line + len(lines) - 1, column))
+
+
+def is_taken(suggestion: Suggestion, document: Document) -> bool:
+    """Whether a document is the one that accepting the suggestion gives."""
+    return as_accepted(suggestion).document.lines == document.lines
+
+
+def _differ_at(shorter: Cursor, longer: Cursor, inserted: str = "") -> bool:
     """Whether the documents differ at most by what stands between the two cursors in the longer.
 
-    The cheap questions come first: most of the time nobody typed along.
+    ``inserted`` may stand behind the cursor of the longer besides. The cheap questions come
+    first: most of the time nobody typed along.
     """
     old, new = shorter.document.lines, longer.document.lines
     start, end = shorter.position, longer.position
     return (
         len(new) - len(old) == end.line - start.line
         and old[start.line][: start.column] == new[start.line][: start.column]
-        and old[start.line][start.column :] == new[end.line][end.column :]
+        and inserted + old[start.line][start.column :] == new[end.line][end.column :]
         and old[start.line + 1 :] == new[end.line + 1 :]
         and old[: start.line] == new[: start.line]
     )
+
+
+def _inserted_behind(then: Cursor, now: Cursor) -> str | None:
+    """Return the closing signs that stand behind the cursor now and did not then."""
+    if now.position.line >= len(now.document.rows):
+        return None
+    more = len(now.line_after) - len(then.line_after)
+    inserted = now.line_after[:more] if more > 0 else ""
+    if not set(inserted) <= _CLOSERS or not _differ_at(then, now, inserted):
+        return None
+    return inserted
+
+
+def _rest_but_for_blanks(offered: str, typed: str) -> str | None:
+    """Return what is left of a text that was typed with other blanks; ``None`` if it was not.
+
+    Between two words there must be some.
+    """
+    place = 0
+    for number, letter in enumerate(typed):
+        if place < len(offered) and offered[place] == letter:
+            place += 1
+            continue
+        if letter in " \t":
+            continue
+        skipped = place
+        while skipped < len(offered) and offered[skipped] in " \t":
+            skipped += 1
+        joins = number and _in_word(typed[number - 1]) and _in_word(letter)
+        if skipped == len(offered) or offered[skipped] != letter or (joins and skipped > place):
+            return None
+        place = skipped + 1
+    if typed[-1:] in {" ", "\t"}:
+        return offered[place:].lstrip(" \t")
+    return offered[place:]
+
+
+def _without_closers(rest: str, closers: str) -> str | None:
+    """Return what stands before the closing signs in a text of one line that ends with them."""
+    if "\n" in rest or "\r" in rest or not rest.endswith(closers):
+        return None
+    return rest[: -len(closers)]
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def _between(cursor: Cursor, start: Position) -> str:

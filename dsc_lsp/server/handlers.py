@@ -4,32 +4,20 @@ Documents are changed and snapshots taken before the first ``await``: a document
 so nothing that runs later can see it change.
 """
 
-import asyncio
-import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
+from pygls.exceptions import JsonRpcException
 
-from dsc_lsp import completion, convert, settings
-from dsc_lsp.cancel import Cancelled, CancelToken
-from dsc_lsp.completion import Completion
-from dsc_lsp.document import Cursor
-from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
-from dsc_lsp.repository import Repository
-from dsc_lsp.server.failures import place_of
+from dsc_lsp import convert, settings
+from dsc_lsp.server import feedback, offering
 from dsc_lsp.server.generations import Kind
 from dsc_lsp.server.lifecycle import process_of, watch_parent
 from dsc_lsp.server.memory import memory_limit, watch_memory
+from dsc_lsp.server.offering import Offer, Question
 from dsc_lsp.server.session import Server
-from dsc_lsp.settings import SECTION, Settings
-
-_LONGEST_ANSWER_SECONDS = 60.0
-"""An engine that hangs must not make its callers hang; a slow one is superseded long before."""
-
-_log = logging.getLogger(__name__)
+from dsc_lsp.settings import SECTION
 
 
 def register(server: Server) -> None:
@@ -40,7 +28,13 @@ def register(server: Server) -> None:
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(
         inline_completion
     )
-    server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(popup_completion)
+    # No characters trigger the popup: ":" would open it wherever a block opens.
+    server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(resolve_provider=True))(
+        popup_completion
+    )
+    server.feature(types.COMPLETION_ITEM_RESOLVE)(resolve_completion)
+    for name, command in feedback.COMMANDS.items():
+        server.command(name)(command)
 
 
 def initialize(server: Server, params: types.InitializeParams) -> None:
@@ -69,6 +63,7 @@ async def initialized(server: Server, _params: types.InitializedParams) -> None:
     server.tell_whether_off()
     server.status.begin(server.client_capabilities.experimental)
     server.worker.start()
+    server.in_background(feedback.keep_statistics(server))
     workspace = server.client_capabilities.workspace
     if workspace is None:
         return
@@ -108,6 +103,7 @@ def did_change(server: Server, params: types.DidChangeTextDocumentParams) -> Non
     )
     server.documents[document.uri] = document
     server.repository.update(document)
+    offering.document_changed(server, document)
 
 
 def did_close(server: Server, params: types.DidCloseTextDocumentParams) -> None:
@@ -140,21 +136,33 @@ async def inline_completion(
 
     Neovim keeps stale ghost text on any other answer.
     """
-    cursor = _cursor(server, params.text_document, params.position)
-    text = await _suggestion(server, Kind.INLINE, cursor)
-    if cursor is None or not text:
+    question = _question(server, Kind.INLINE, params)
+    offer = await offering.offer(server, question)
+    if question is None or offer is None:
         return types.InlineCompletionList([])
-    return types.InlineCompletionList([convert.inline_item(cursor, text, server.encoding)])
+    item = convert.inline_item(
+        question.cursor, offer.suggestion.text, server.encoding, params.context
+    )
+    item.command = _acceptance(offer)
+    return types.InlineCompletionList([item])
 
 
 async def popup_completion(server: Server, params: types.CompletionParams) -> types.CompletionList:
     """Answer with an item for the popup, which is asked for anew at each key."""
-    cursor = _cursor(server, params.text_document, params.position)
-    text = await _suggestion(server, Kind.POPUP, cursor)
-    if cursor is None or not text:
+    question = _question(server, Kind.POPUP, params)
+    offer = await offering.offer(server, question)
+    if question is None or offer is None:
         return types.CompletionList(is_incomplete=True, items=[])
-    item = convert.completion_item(cursor, text, server.encoding)
+    item = convert.completion_item(
+        question.cursor, offer.suggestion.text, server.encoding, server.worker.status.message
+    )
+    item.command = _acceptance(offer)
     return types.CompletionList(is_incomplete=True, items=[item])
+
+
+def resolve_completion(_server: Server, item: types.CompletionItem) -> types.CompletionItem:
+    """Show the whole snippet beside the popup's item."""
+    return convert.with_documentation(item)
 
 
 _HANDLERS: dict[str, Callable[..., Any]] = {
@@ -170,93 +178,28 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _cursor(
-    server: Server, identifier: types.TextDocumentIdentifier, position: types.Position
-) -> Cursor | None:
-    document = server.documents.get(identifier.uri)
+def _question(
+    server: Server, kind: Kind, params: types.InlineCompletionParams | types.CompletionParams
+) -> Question | None:
+    document = server.documents.get(params.text_document.uri)
     if document is None:
         return None
-    return convert.cursor_at(document, position, server.encoding)
+    cursor = convert.cursor_at(document, params.position, server.encoding)
+    if not isinstance(params, types.InlineCompletionParams):
+        return Question(kind, cursor, document)
+    selected = params.context.selected_completion_info
+    if selected is not None:
+        # The same question gives the very same document, so that one generation serves it.
+        if server.selected is None or server.selected[0:2] != (document, selected):
+            changed = convert.with_selected(document, selected, server.encoding)
+            server.selected = (document, selected, changed)
+        cursor = server.selected[2]
+    invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+    return Question(kind, cursor, document, invoked)
 
 
-async def _suggestion(server: Server, kind: Kind, cursor: Cursor | None) -> str:
-    """Return the text to insert, from memory or the engine; empty if there is none.
-
-    Raises:
-        JsonRpcRequestCancelled: a newer request has taken this one's place.
-    """
-    if cursor is None or not _may_suggest(server, cursor):
-        return ""
-    known = server.suggestions.find(cursor)
-    if known is not None:
-        server.generations.supersede(kind, cursor)
-        return known
-    text = await _from_engine(server, kind, cursor)
-    server.suggestions.remember(cursor, text)
-    return text
-
-
-async def _from_engine(server: Server, kind: Kind, cursor: Cursor) -> str:
-    """Return what the engine says; empty if it cannot, which the user is told once."""
-    work = partial(_complete, cursor, server.repository, server.settings)
-    try:
-        with server.status.thinking():
-            async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
-                result = await server.generations.complete(kind, cursor, work)
-    except Cancelled:
-        raise JsonRpcRequestCancelled from None
-    except TimeoutError:
-        _log.error("no answer from the engine within %.0f s", _LONGEST_ANSWER_SECONDS)
-        return ""
-    except EngineNotReady:
-        return ""
-    except EngineError as error:
-        server.tell_once(str(error), types.MessageType.Error)
-        return ""
-    except Exception as error:  # noqa: BLE001 - the shell: every request is answered
-        _log.error("completion failed: %s", place_of(error))
-        server.tell_once(
-            f"dsc-lsp could not complete here ({type(error).__name__}, a bug in dsc-lsp);"
-            " the log says where.",
-            types.MessageType.Error,
-        )
-        return ""
-    return result.text
-
-
-def _may_suggest(server: Server, cursor: Cursor) -> bool:
-    if not server.settings.enabled or server.is_starved:
-        return False
-    most = server.settings.max_document_characters
-    if cursor.document.length <= most:
-        return True
-    server.tell_once(
-        f"dsc-lsp makes no suggestions in files of more than {most} characters"
-        " (`dsc.maxDocumentCharacters`).",
-        types.MessageType.Info,
-    )
-    return False
-
-
-def _complete(
-    cursor: Cursor,
-    repository: Repository,
-    chosen: Settings,
-    engine: Engine,
-    cancel: CancelToken,
-) -> Completion:
-    result = completion.complete(cursor, repository, chosen, engine, cancel)
-    _log.info(
-        "%s: %.0f ms (prompt %.1f, first token %.0f), %d tokens read, %d of them known, %d new",
-        engine.name,
-        result.total_ms,
-        result.prompt_ms,
-        result.first_token_ms,
-        result.prompt_tokens,
-        result.reused_tokens,
-        result.new_tokens,
-    )
-    return result
+def _acceptance(offer: Offer) -> types.Command:
+    return types.Command("", feedback.ACCEPTED, arguments=[offer.number])
 
 
 async def _pull_settings(server: Server) -> None:

@@ -10,14 +10,18 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
 
 from dsc_lsp import __version__, settings
-from dsc_lsp.document import Document
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.document import Cursor, Document
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.worker import EngineWorker, Report, WorkerState, WorkerStatus
 from dsc_lsp.repository import Repository
 from dsc_lsp.server.generations import Generations
 from dsc_lsp.server.lifecycle import Ending
+from dsc_lsp.server.offers import Offers
 from dsc_lsp.server.progress import LoadingProgress
 from dsc_lsp.server.protocol import Protocol
+from dsc_lsp.server.rhythm import Rhythm
+from dsc_lsp.server.statistics import Statistics, statistics_file
 from dsc_lsp.server.status import StatusReport
 from dsc_lsp.settings import Parsed, Settings
 from dsc_lsp.suggestions import Suggestions
@@ -61,6 +65,11 @@ class Server(LanguageServer):
         self.generations = Generations(self.worker)
         self.repository = Repository()
         self.suggestions = Suggestions()
+        self.offers = Offers()
+        self.preparing: CancelToken | None = None
+        self.selected: tuple[Document, types.SelectedCompletionInfo, Cursor] | None = None
+        self.rhythm = Rhythm()
+        self.statistics = Statistics(statistics_file)
         self.loading = LoadingProgress(self)
         self.status = StatusReport(self.protocol.notify)
         self._loop = asyncio.get_running_loop()

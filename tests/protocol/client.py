@@ -204,8 +204,9 @@ async def connected(
 ) -> AsyncIterator[Client]:
     """Run a server and its client; at the end, see that nothing is left of it.
 
-    ``engine`` may be a function that loads one. The client is hung up at the end if the test
-    has not ended the session itself.
+    ``engine`` may be a function that loads one. Unless ``settings`` say so, nothing is prepared
+    in advance, so that the engine is asked only what the test asks. The client is hung up
+    at the end if the test has not ended the session itself.
     """
     chosen = engine or ScriptedEngine("answer")
     load = chosen if callable(chosen) else lambda _settings, _report: chosen
@@ -214,7 +215,9 @@ async def connected(
     before = set(threading.enumerate())
     with server_input, to_server, from_server:
         client = Client(to_server, from_server)
-        client.server = Server(load, Parsed(settings or Settings(), ()), Ending())
+        client.server = Server(
+            load, Parsed(settings or Settings(prepare_next=False), ()), Ending()
+        )
         client.exit = asyncio.ensure_future(app.run(client.server, server_input, server_output))
         try:
             yield client

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dsc_lsp.engine.base import EngineError
-from dsc_lsp.server import handlers
+from dsc_lsp.server import offering
 from dsc_lsp.settings import Settings
 from tests.protocol.client import PATIENCE_SECONDS, URI, Client, connected, insertion
 from tests.scripted import ScriptedEngine
@@ -165,13 +165,13 @@ async def test_versions_that_repeat_are_not_mistaken_for_the_same_text() -> None
 async def test_an_engine_that_hangs_does_not_hang_the_client(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers, "_LONGEST_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(offering, "LONGEST_ANSWER_SECONDS", 0.1)
     async with connected(ScriptedEngine("ok", before_token=gate)) as client:
         await opened(client)
         for ask in (client.ghost_text, client.popup):
             assert texts(await client.answer(ask(0, 4))) == []
         gate.open()
-        monkeypatch.setattr(handlers, "_LONGEST_ANSWER_SECONDS", PATIENCE_SECONDS)
+        monkeypatch.setattr(offering, "LONGEST_ANSWER_SECONDS", PATIENCE_SECONDS)
         assert texts(await client.answer(client.ghost_text(0, 4))) == ["ok"]
 
 

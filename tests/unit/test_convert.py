@@ -148,15 +148,17 @@ def test_ghost_text_of_several_lines_replaces_the_rest_of_the_line() -> None:
 
 
 def test_a_popup_item_begins_at_the_word() -> None:
-    item = convert.completion_item(cursor_in("x = größe.wi‸"), "dth(1)", Encoding.Utf8)
+    item = convert.completion_item(cursor_in("x = größe.wi‸"), "dth(1)", Encoding.Utf8, "starter")
     assert item.label == item.filter_text == "width(1)"
     assert item.text_edit == types.TextEdit(_range(0, 12, 14), "width(1)")
 
 
 def test_a_popup_item_is_labeled_with_its_first_line() -> None:
-    block = convert.completion_item(cursor_in("if a:‸"), "\n  b()\n  c()", Encoding.Utf16)
+    block = convert.completion_item(
+        cursor_in("if a:‸"), "\n  b()\n  c()", Encoding.Utf16, "starter"
+    )
     assert block.label == "b()…"
-    long = convert.completion_item(cursor_in("x = ‸"), "a" * 99, Encoding.Utf16)
+    long = convert.completion_item(cursor_in("x = ‸"), "a" * 99, Encoding.Utf16, "starter")
     assert long.label == "a" * 60 + "…"
 
 
@@ -175,7 +177,7 @@ def test_what_an_item_does_is_what_inserting_does(
     cursor = Cursor(document, Position(line, column))
     expected = document.replace(cursor.position, cursor.position, suggestion, 1).text
     inline = convert.inline_item(cursor, suggestion, encoding)
-    popup = convert.completion_item(cursor, suggestion, encoding).text_edit
+    popup = convert.completion_item(cursor, suggestion, encoding, "starter").text_edit
     assert isinstance(popup, types.TextEdit)
     assert isinstance(inline.insert_text, str)
     assert inline.range is not None

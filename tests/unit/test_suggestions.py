@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsc_lsp.document import Cursor, Document, Position
-from dsc_lsp.suggestions import Suggestion, Suggestions, rest_of
+from dsc_lsp.suggestions import (
+    Suggestion,
+    Suggestions,
+    as_accepted,
+    is_taken,
+    loose_rest_of,
+    rest_of,
+)
 
 TEXT = st.text(st.sampled_from("ab(é😀 \n"), max_size=12)
 
@@ -73,3 +80,46 @@ def test_only_so_many_are_remembered_and_empty_ones_never():
         known.remember(cursor("", "\n", version=version), offered)
     assert known.find(cursor("o", "\n", version=9)) is None
     assert known.find(cursor("tw", "\n", version=9)) == "o"
+
+
+@given(TEXT, TEXT, TEXT, st.integers(0, 12))
+def test_typing_along_and_accepting_gives_the_text_that_accepting_gave(
+    before: str, offered: str, after: str, typed: int
+):
+    made = Suggestion(cursor(before, after), offered)
+    known = Suggestions()
+    known.remember(made.cursor, offered)
+    now = cursor(before + offered[:typed], after, version=2)
+    rest = known.find(now)
+    if rest is None:
+        assert offered[typed:] == ""
+        return
+    taken = as_accepted(Suggestion(now, rest))
+    assert taken.document.text == as_accepted(made).document.text == before + offered + after
+    assert taken.position == as_accepted(made).position
+    assert is_taken(made, taken.document)
+
+
+def test_blanks_typed_otherwise_are_followed():
+    for offered, typed, rest in (
+        ("foo(a, b)", "foo(a,b", ")"),
+        ("a = [1, 2]", "a=[1,", " 2]"),
+        ("a = [1, 2]", "a=[1, ", "2]"),
+        ("\n    return x\n    y", "\n        ret", "urn x\n    y"),
+        ("foo bar", "foobar", None),
+        ("a+b", "a + c", None),
+    ):
+        made = Suggestion(cursor("x ", "\n"), offered)
+        assert loose_rest_of(made, cursor("x " + typed, "\n", version=2)) == rest, typed
+
+
+def test_signs_that_the_editor_closes_are_followed():
+    for offered, typed, closed, rest in (
+        ("foo(a)", "foo(", ")", "a"),
+        ("f(a[1])", "f(a[", "])", "1"),
+        ('"text"', '"', '"', "text"),
+        ("foo(a) + 1", "foo(", ")", None),
+        ("foo(a)", "foo(", "x", None),
+    ):
+        made = Suggestion(cursor("x = ", "\n"), offered)
+        assert loose_rest_of(made, cursor("x = " + typed, closed + "\n", version=2)) == rest

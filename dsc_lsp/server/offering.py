@@ -1,0 +1,262 @@
+"""From a request to suggestions: known, under way or new, and why there is none.
+
+Everything is on the event loop. Every early return gives its reason, which ``dsc.explain`` tells.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcRequestCancelled
+
+from dsc_lsp import completion
+from dsc_lsp.cancel import Cancelled, CancelToken
+from dsc_lsp.completion import Completion
+from dsc_lsp.document import Cursor, Document
+from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
+from dsc_lsp.engine.worker import WorkerState
+from dsc_lsp.server.failures import place_of
+from dsc_lsp.server.generations import Answer, Kind, Work
+from dsc_lsp.server.offers import Offer
+from dsc_lsp.server.session import Server
+from dsc_lsp.server.statistics import kept_characters
+from dsc_lsp.suggestions import Suggestion, as_accepted
+
+LONGEST_ANSWER_SECONDS = 60.0
+"""An engine that hangs must not make its callers hang; a slow one is superseded long before."""
+
+_KEPT_AFTER = ((30.0, "30_seconds"), (300.0, "5_minutes"))
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Where a suggestion is asked for.
+
+    ``base`` is the document as the editor has it; the cursor's differs from it where the popup
+    has an item selected that is not inserted yet. ``invoked`` says that the user asked.
+    """
+
+    kind: Kind
+    cursor: Cursor
+    base: Document
+    invoked: bool = False
+
+
+async def offer(server: Server, question: Question | None) -> Offer | None:
+    """Return the suggestion to show, from memory or the engine; ``None`` if there is none.
+
+    Raises:
+        JsonRpcRequestCancelled: a newer request has taken this one's place.
+    """
+    begun = time.perf_counter()
+    server.rhythm.key(begun)
+    found = await _found(server, question)
+    if isinstance(found, str) or question is None:
+        server.offers.explanation = found if isinstance(found, str) else ""
+        return None
+    made, is_new = server.offers.add(found)
+    milliseconds = (time.perf_counter() - begun) * 1000
+    server.offers.explanation = (
+        f"The last position got a suggestion, {milliseconds:.0f} ms after it was asked for."
+    )
+    if is_new and server.base_settings.statistics:
+        server.statistics.shown(len(found.text), milliseconds)
+    _prepare_next(server, found)
+    return made
+
+
+def document_changed(server: Server, document: Document) -> None:
+    """Take note of an edit: it may be the acceptance of what was offered."""
+    taken = server.offers.taken_by(document)
+    if taken is not None:
+        accepted(server, taken.number)
+
+
+def accepted(server: Server, number: int) -> None:
+    """Count an acceptance, told by the editor's command or seen in the document, once."""
+    made = server.offers.accept(number)
+    if made is None or not server.base_settings.statistics:
+        return
+    server.statistics.session.accepted += 1
+    server.statistics.session.accepted_characters += len(made.suggestion.text)
+    for seconds, name in _KEPT_AFTER:
+        server.in_background(_count_kept(server, made.suggestion, seconds, name))
+
+
+def partially_accepted(server: Server, number: int, _length: int) -> None:
+    """Count that a part of a suggestion was accepted; the rest is found as when it is typed."""
+    if server.offers.get(number) is not None and server.base_settings.statistics:
+        server.statistics.session.partially_accepted += 1
+
+
+async def _found(server: Server, question: Question | None) -> Suggestion | str:
+    """Return a suggestion, or why there is none."""
+    if question is None:
+        return "The editor has not opened this document with the server."
+    reason = _why_not(server, question.cursor)
+    if reason:
+        return reason
+    cursor = question.cursor
+    known = server.suggestions.find(cursor)
+    if known is not None:
+        server.generations.supersede(question.kind, cursor, question.base)
+        return Suggestion(cursor, known)
+    answer = await _from_engine(server, question)
+    if isinstance(answer, str):
+        return answer
+    server.suggestions.remember(cursor, answer.text)
+    return Suggestion(cursor, answer.text) if answer.text else answer.completion.withheld
+
+
+async def _from_engine(server: Server, question: Question) -> Answer | str:
+    """Return what the engine says, or why it cannot, which the user is told once."""
+    after_acceptance = server.offers.accepted_last is not None and _is_at(
+        server.offers.accepted_last, question.cursor
+    )
+    work = _work(server, question.cursor, after_acceptance=after_acceptance)
+    chosen = server.settings
+    wait = server.rhythm.wait(
+        chosen.min_debounce_milliseconds / 1000, chosen.max_debounce_milliseconds / 1000
+    )
+    if server.preparing is not None:
+        server.preparing.cancel()
+    try:
+        with server.status.thinking():
+            async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
+                answer = await server.generations.complete(
+                    question.kind,
+                    question.cursor,
+                    work,
+                    base=question.base,
+                    wait_seconds=0.0 if question.invoked else wait,
+                )
+    except (Cancelled, asyncio.CancelledError) as error:
+        server.offers.explanation = "The editor gave the request up, or asked again elsewhere."
+        if isinstance(error, asyncio.CancelledError):
+            raise
+        raise JsonRpcRequestCancelled from None
+    except TimeoutError:
+        _log.error("no answer from the engine within %.0f s", LONGEST_ANSWER_SECONDS)
+        return f"The model has not answered within {LONGEST_ANSWER_SECONDS:.0f} seconds."
+    except EngineNotReady as error:
+        return f"The model is still being loaded: {error}"
+    except EngineError as error:
+        server.tell_once(str(error), types.MessageType.Error)
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - the shell: every request is answered
+        _log.error("completion failed: %s", place_of(error))
+        bug = (
+            f"dsc-lsp could not complete here ({type(error).__name__}, a bug in dsc-lsp);"
+            " the log says where."
+        )
+        server.tell_once(bug, types.MessageType.Error)
+        return bug
+    server.rhythm.answered(answer.completion.total_ms / 1000)
+    return answer
+
+
+def _why_not(server: Server, cursor: Cursor) -> str:
+    """Return why no suggestion may be made here; empty if one may."""
+    if not server.settings.enabled:
+        return "Suggestions are switched off (`dsc.enabled`)."
+    if server.is_starved:
+        return "dsc-lsp uses more memory than `dsc.maxMemoryMegabytes` allows."
+    most = server.settings.max_document_characters
+    if cursor.document.length <= most:
+        return ""
+    reason = (
+        f"dsc-lsp makes no suggestions in files of more than {most} characters"
+        " (`dsc.maxDocumentCharacters`)."
+    )
+    server.tell_once(reason, types.MessageType.Info)
+    return reason
+
+
+def _work(server: Server, cursor: Cursor, *, after_acceptance: bool) -> Work:
+    repository, chosen = server.repository, server.settings
+
+    def complete(
+        engine: Engine, cancel: CancelToken, on_text: Callable[[str], None]
+    ) -> Completion:
+        result = completion.complete(
+            cursor,
+            repository,
+            chosen,
+            engine,
+            cancel,
+            after_acceptance=after_acceptance,
+            on_text=on_text,
+        )
+        _log_effort(result, engine.name)
+        return result
+
+    return complete
+
+
+def _log_effort(result: Completion, model: str) -> None:
+    _log.info(
+        "%s: %.0f ms (prompt %.1f, first token %.0f), %d tokens read, %d of them known, %d new",
+        model,
+        result.total_ms,
+        result.prompt_ms,
+        result.first_token_ms,
+        result.prompt_tokens,
+        result.reused_tokens,
+        result.new_tokens,
+    )
+
+
+def _prepare_next(server: Server, shown: Suggestion) -> None:
+    """Ask the model, while the user reads, what comes once the suggestion is accepted."""
+    cursor = as_accepted(shown)
+    if not server.settings.prepare_next or server.suggestions.find(cursor) is not None:
+        return
+    if server.worker.status.state is not WorkerState.READY or server.generations.is_busy:
+        return
+    if server.preparing is not None:
+        server.preparing.cancel()
+    server.preparing = CancelToken()
+    server.in_background(_prepare(server, cursor, server.preparing))
+
+
+async def _prepare(server: Server, cursor: Cursor, cancel: CancelToken) -> None:
+    work = _work(server, cursor, after_acceptance=True)
+    try:
+        result = await server.worker.run(
+            lambda engine, token: work(engine, token, lambda _text: None), cancel
+        )
+    except (Cancelled, EngineError):
+        return
+    except Exception as error:  # noqa: BLE001 - nobody waits for it; who asks will be told
+        _log.error("preparing failed: %s", place_of(error))
+        return
+    if cursor.document.uri in server.documents:
+        server.suggestions.remember(cursor, result.text)
+
+
+async def _count_kept(server: Server, suggestion: Suggestion, seconds: float, name: str) -> None:
+    then, start = as_accepted(suggestion).document, suggestion.cursor.position
+    await asyncio.sleep(seconds)
+    now = server.documents.get(then.uri)
+    if now is None:
+        return
+    kept = await asyncio.to_thread(kept_characters, then, start, suggestion.text, now)
+    if kept is None:
+        return
+    session = server.statistics.session
+    setattr(session, f"kept_{name}", getattr(session, f"kept_{name}") + kept)
+    checked = getattr(session, f"checked_{name}") + len(suggestion.text)
+    setattr(session, f"checked_{name}", checked)
+
+
+def _is_at(accepted_at: Cursor, cursor: Cursor) -> bool:
+    return (
+        accepted_at.position == cursor.position
+        and accepted_at.document.uri == cursor.document.uri
+        and accepted_at.document.lines == cursor.document.lines
+    )
