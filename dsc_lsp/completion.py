@@ -92,15 +92,7 @@ def _complete(
     on_text: Callable[[str], None],
 ) -> Completion:
     start = time.perf_counter()
-    block = syntax.opened_block(cursor)
-    extent = postprocess.extent_at(
-        cursor,
-        block,
-        settings.max_lines,
-        multiline=settings.multiline,
-        in_text=syntax.code_before(cursor) is None,
-        after_acceptance=after_acceptance,
-    )
+    extent = extent_of(cursor, settings, after_acceptance=after_acceptance)
     syntax_ms = _since(start)
     words = prompt_at(cursor, settings, engine)
     prompt_ms = _since(start)
@@ -143,6 +135,20 @@ def _complete(
         post_ms=post_ms,
         total_ms=_since(start),
         effort=generation.effort,
+    )
+
+
+def extent_of(
+    cursor: Cursor, settings: Settings, *, after_acceptance: bool = False
+) -> postprocess.Extent:
+    """Return how far a suggestion at a cursor may go."""
+    return postprocess.extent_at(
+        cursor,
+        syntax.opened_block(cursor),
+        settings.max_lines,
+        multiline=settings.multiline,
+        in_text=syntax.code_before(cursor) is None,
+        after_acceptance=after_acceptance,
     )
 
 

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from textwrap import dedent
 
 from lsprotocol import types
 
@@ -140,8 +141,9 @@ def with_documentation(item: types.CompletionItem) -> types.CompletionItem:
         return item
     fence = "`" * (1 + max([2, *map(len, re.findall("`+", edit.new_text))]))
     language = str(data.get("language", ""))
+    code = dedent(edit.new_text.strip("\r\n"))
     item.documentation = types.MarkupContent(
-        types.MarkupKind.Markdown, f"{fence}{language}\n{edit.new_text.strip()}\n{fence}"
+        types.MarkupKind.Markdown, f"{fence}{language}\n{code}\n{fence}"
     )
     return item
 

@@ -94,6 +94,11 @@ def code_after(cursor: Cursor) -> str:
     return _masked(cursor.line_after, language, language.preamble)[0] + "\n" + below
 
 
+def is_cut_below(cursor: Cursor) -> bool:
+    """Whether ``code_after`` ends before the document does."""
+    return len(cursor.document.lines) > cursor.position.line + 1 + _WINDOW_LINES
+
+
 def has_errors(document: Document) -> bool | None:
     """Whether the whole document has syntax errors; ``None`` without a grammar."""
     grammar = language_of(document.language, document.uri).grammar

@@ -14,6 +14,7 @@ from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine, EngineError
 from dsc_lsp.measure.evaluation import Score, Summary, by_group, evaluate, summarize
 from dsc_lsp.measure.holes import DatasetError, Hole, read_holes
+from dsc_lsp.measure.postprocessing import postprocessing
 from dsc_lsp.measure.replay import replay
 from dsc_lsp.settings import Settings
 
@@ -71,10 +72,16 @@ def run(
         print(f"dsc-lsp: {error}", file=sys.stderr)
         return 1
     if as_json:
-        print(json.dumps(_as_json(scores, engine)))
+        print(json.dumps(_as_json(scores, settings, engine)))
         return 0
     print(f"{engine.name}, {dataset}, seed {seed}\n")
     _print_table({"all": summarize(scores), **by_group(scores)})
+    after = postprocessing(scores, settings)
+    print(
+        f"\npost-processing: exact {after.exact_raw:.2f} % before and {after.exact_match:.2f} %"
+        f" after; damaged {after.damaged:.2f} % (of gold texts {after.gold_damaged:.2f} %),"
+        f" repaired {after.repaired:.2f} %, withheld {after.withheld:.2f} %"
+    )
     for score in scores[:samples]:
         print(_sample(score))
     return 0
@@ -106,11 +113,12 @@ def _print_replay(
     return 0
 
 
-def _as_json(scores: list[Score], engine: Engine) -> dict[str, object]:
+def _as_json(scores: list[Score], settings: Settings, engine: Engine) -> dict[str, object]:
     total = summarize(scores)
     return {
         **asdict(total),
         "keystroke_ms": {"p50": total.keystroke_ms_p50, "p95": total.keystroke_ms_p95},
+        "postprocessing": asdict(postprocessing(scores, settings)),
         "groups": {name: asdict(summary) for name, summary in by_group(scores).items()},
         "model": engine.name,
     }

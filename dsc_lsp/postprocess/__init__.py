@@ -13,7 +13,7 @@ from dsc_lsp import syntax
 from dsc_lsp.document import Cursor, indentation
 from dsc_lsp.languages import language_of
 from dsc_lsp.postprocess.brackets import balanced, brackets_around
-from dsc_lsp.postprocess.depth import in_style, style_of, without_excess_depth
+from dsc_lsp.postprocess.depth import in_style, is_deeper_below, style_of, without_excess_depth
 from dsc_lsp.postprocess.extent import Extent, Reach, end_of, extent_at
 from dsc_lsp.postprocess.overlap import (
     line_above,
@@ -161,12 +161,20 @@ def _without_lines_around(text: str, place: _Place) -> str:
 
 
 def _without_odd_brackets(text: str, place: _Place) -> str:
-    before = syntax.code_before(place.cursor)
+    cursor = place.cursor
+    before = syntax.code_before(cursor)
     if before is None:
         return text
-    around = brackets_around(before, syntax.code_after(place.cursor))
-    indent = indentation(place.cursor.line_before)
-    return balanced(text, around, indent, partial(syntax.code_of, place.cursor))
+    around = brackets_around(before, syntax.code_after(cursor))
+    mask = partial(syntax.code_of, cursor)
+    if syntax.is_cut_below(cursor) and is_deeper_below(cursor):
+        # What the last line opens is closed below, further than we look.
+        mask = partial(_code_without_last_opener, cursor)
+    return balanced(text, around, indentation(cursor.line_before), mask)
+
+
+def _code_without_last_opener(cursor: Cursor, text: str) -> str:
+    return re.sub(r"[(\[{](\s*)$", r" \1", syntax.code_of(cursor, text))
 
 
 def _without_idle_blanks(text: str, place: _Place) -> str:

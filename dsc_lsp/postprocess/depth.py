@@ -30,6 +30,17 @@ def depth(line: str) -> int:
     return columns(indentation(line))
 
 
+def is_deeper_below(cursor: Cursor) -> bool:
+    """Whether the next line with code is deeper than the cursor's: it is the body of something."""
+    document = cursor.document
+    here = depth(document.line(cursor.position.line))
+    for number in range(cursor.position.line + 1, len(document.lines)):
+        line = document.line(number)
+        if line.strip():
+            return depth(line) > here
+    return False
+
+
 def style_of(cursor: Cursor) -> Style:
     """Return how the lines around a cursor are indented, those next to it first."""
     document, at = cursor.document, cursor.position.line

@@ -9,7 +9,7 @@ from enum import Enum
 
 from dsc_lsp.document import Cursor, indentation
 from dsc_lsp.languages import language_of
-from dsc_lsp.postprocess.depth import columns, depth
+from dsc_lsp.postprocess.depth import columns, depth, is_deeper_below
 
 _MOST_LEADING_BREAKS = 3
 _TAKEN_FOR_COMMENT = re.compile(r"\s*(?:#(?![\w-]+\s*\{)|//|--|/?\*|<!--|\"\"\"|''')")
@@ -74,7 +74,7 @@ def extent_at(
         reach, indent = Reach.BLOCK, block
     elif at_end and not in_text and (after_acceptance or multiline == "always"):
         reach = Reach.PARAGRAPH
-    elif on_blank_line and not in_text and not _is_deeper_below(cursor):
+    elif on_blank_line and not in_text and not is_deeper_below(cursor):
         reach = Reach.STATEMENT
     return Extent(
         reach,
@@ -163,12 +163,3 @@ def _may_become_closer(line: str, base: int, extent: Extent) -> bool:
     """Whether a line still being written is a closer, or a word or sign that may become one."""
     code = line.strip()
     return _closes(line, base, extent) or code.isalpha() or len(code) == 1
-
-
-def _is_deeper_below(cursor: Cursor) -> bool:
-    document = cursor.document
-    for number in range(cursor.position.line + 1, len(document.lines)):
-        line = document.line(number)
-        if line.strip():
-            return depth(line) > columns(cursor.line_before)
-    return False

@@ -9,6 +9,7 @@ from dsc_lsp.engine.local import open_local
 from dsc_lsp.measure.evaluation import by_group, evaluate, summarize
 from dsc_lsp.measure.holes import Hole, Program, hole_in
 from dsc_lsp.measure.metrics import edit_similarity, identifier_f1, is_exact
+from dsc_lsp.measure.postprocessing import postprocessing
 from dsc_lsp.measure.replay import Replay, replay
 from dsc_lsp.measure.sandbox import passes
 from dsc_lsp.settings import Settings
@@ -48,6 +49,23 @@ def test_a_summary_counts_exact_shown_and_precise():
     assert total.pass_at_1 is None
     assert total.bits_per_byte is None
     assert list(by_group(scores)) == ["python, line"]
+
+
+def test_what_post_processing_mends_and_harms_is_counted():
+    holes = [
+        hole("y = [1]"),  # the model forgets the bracket
+        # The line above says it already: a suggestion that was right is lost.
+        hole("total = 1", before="total = 1\n"),
+        hole("y = 2"),
+        hole("y = 3", before="total = 1\n"),
+    ]
+    engine = ScriptedEngine("y = [1\n", "total = 1\n", "y = 2\n", "total = 1\n")
+    scores = list(evaluate(holes, Settings(), engine))
+    after = postprocessing(scores, Settings())
+    assert (after.exact_raw, after.exact_match) == (50, 50)
+    assert (after.repaired, after.damaged, after.withheld) == (25, 25, 25)
+    assert after.gold_damaged == 25
+    assert after.steps == {"end": 4, "brackets": 1, "neighbouring lines": 2}
 
 
 def test_programs_run_only_when_asked_for():

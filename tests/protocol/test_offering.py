@@ -199,7 +199,7 @@ async def test_the_popups_item_shows_all_of_itself_on_demand() -> None:
             "dsc-lsp, scripted",
         )
         resolved = (await client.request("completionItem/resolve", item))["result"]
-        assert resolved["documentation"]["value"] == "```python\na = 1\n    return a\n```"
+        assert resolved["documentation"]["value"] == "```python\na = 1\nreturn a\n```"
         assert {**item, "documentation": resolved["documentation"]} == resolved
 
 
