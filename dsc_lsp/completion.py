@@ -97,9 +97,13 @@ def _complete(
     words = prompt_at(cursor, settings, engine)
     prompt_ms = _since(start)
     most = _most_new_tokens(settings, engine)
-    generation = engine.generate(
-        GenerationRequest(words, most, repository.continuations(cursor)), cancel
+    request = GenerationRequest(
+        words,
+        most,
+        repository.continuations(cursor),
+        heal=engine.family.heals and _in_word(cursor),
     )
+    generation = engine.generate(request, cancel)
     decode = text_decoder()
     text, logprobs, first_token_ms, post_ms, cut = "", list[float](), 0.0, 0.0, False
     for token in generation.tokens:
@@ -156,6 +160,11 @@ def prompt_at(cursor: Cursor, settings: Settings, engine: Engine) -> Prompt:
     """Return what the engine is told at a cursor."""
     budget = _context_tokens(settings, engine) - _most_new_tokens(settings, engine)
     return prompt.build_prompt(cursor, engine.family, engine.tokenizer, budget)
+
+
+def _in_word(cursor: Cursor) -> bool:
+    last = cursor.line_before[-1:]
+    return last.isalnum() or last == "_"
 
 
 def _why_nothing(

@@ -31,6 +31,7 @@ class ModelFamily:
     ``fim`` is ``None`` for checkpoints that only continue text.
     ``prompt_tokens`` and ``suffix_tokens`` cap what is worth showing: the lengths the family was
     trained at, and what may be read again at a keystroke when the middle begins at the cursor.
+    ``heals`` says whether the family does better when it writes the word before the cursor itself.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ModelFamily:
     anchor_lines: int | None
     prompt_tokens: int
     suffix_tokens: int
+    heals: bool
 
     @property
     def control_tokens(self) -> tuple[str, ...]:
@@ -77,6 +79,7 @@ STARTER = ModelFamily(
     anchor_lines=8,
     prompt_tokens=480,
     suffix_tokens=96,
+    heals=True,
 )
 
 DEEPSEEK_CODER_BASE = ModelFamily(
@@ -88,6 +91,7 @@ DEEPSEEK_CODER_BASE = ModelFamily(
     anchor_lines=None,
     prompt_tokens=16_384,
     suffix_tokens=256,
+    heals=True,
 )
 
 # The instruct models are not trained to fill in the middle
@@ -101,6 +105,7 @@ DEEPSEEK_CODER_INSTRUCT = ModelFamily(
     anchor_lines=None,
     prompt_tokens=16_384,
     suffix_tokens=256,
+    heals=True,
 )
 
 # The embedded model, and the hub's checkpoints from the most to the least able.

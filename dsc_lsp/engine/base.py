@@ -53,6 +53,8 @@ class GenerationRequest:
     ``continuations`` is what the repository would say, for drafts and for a small model's
     distribution; ``rejected`` is a text that was offered here and not taken whole, for drafts.
     ``branches`` asks for so many alternatives, which begin with the likeliest first tokens.
+    ``heal`` says that the text before the cursor ends within a word, which the model had better
+    write itself from its beginning (it is not among the tokens returned).
     An engine that has no use for any of them does without.
     """
 
@@ -61,6 +63,7 @@ class GenerationRequest:
     continuations: Continuations | None = None
     rejected: str = ""
     branches: int = 1
+    heal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

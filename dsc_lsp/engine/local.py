@@ -1,7 +1,9 @@
 """The engine that runs a Llama checkpoint in this process."""
 
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 import torch
 from safetensors import SafetensorError
@@ -21,6 +23,14 @@ from dsc_lsp.engine.choice import Adjustment
 from dsc_lsp.engine.config import ModelConfig, read_config
 from dsc_lsp.engine.decode import Decoding, generate, score
 from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes, use_cpu_for
+from dsc_lsp.engine.healing import (
+    Healed,
+    HealedContinuations,
+    Vocabulary,
+    beginning_with,
+    healed,
+    without_bytes,
+)
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.steps import EagerSteps
@@ -73,7 +83,9 @@ class LocalEngine:
         Raises:
             EngineError: the prompt leaves no room for an answer.
         """
-        ids = request.prompt.ids
+        heal = healed(request.prompt, self.family, self.tokenizer.bytes_of)
+        heal = heal if request.heal else Healed(request.prompt.ids, b"", 0)
+        ids = heal.ids
         room = self.context_tokens - len(ids)
         if not ids or room < 1:
             raise EngineError(
@@ -82,11 +94,17 @@ class LocalEngine:
             )
         reused = min(self._cache.common_prefix(ids), len(ids) - 1)
         self._cache.crop(reused)
+        if heal.begins_with and request.continuations is not None:
+            word = heal.begins_with.decode("utf-8", "replace")
+            followed = HealedContinuations(request.continuations, word)
+            request = dataclasses.replace(request, continuations=followed)
         decoding = Decoding(
-            min(request.max_new_tokens, room), self._stop, self._adjustments(request)
+            min(request.max_new_tokens + heal.tokens, room),
+            self._stop,
+            (*self._adjustments(request), *self._held_to(heal.begins_with)),
         )
         effort = Effort()
-        tokens = self._tokens(ids, decoding, cancel, effort)
+        tokens = without_bytes(self._tokens(ids, decoding, cancel, effort), len(heal.begins_with))
         return Generation(len(ids), reused, tokens, effort)
 
     def log_likelihood(self, prompt: Prompt, answer: tuple[int, ...]) -> float:
@@ -112,6 +130,16 @@ class LocalEngine:
     def _adjustments(self, _request: GenerationRequest) -> tuple[Adjustment, ...]:
         """Return what has a say in the choice of each token of a request, in order."""
         return ()
+
+    def _held_to(self, begins_with: bytes) -> tuple[Adjustment, ...]:
+        if not begins_with:
+            return ()
+        return (beginning_with(begins_with, self._vocabulary, self.tokenizer.bytes_of),)
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        tokens = [self.tokenizer.bytes_of(token) for token in range(self.tokenizer.size)]
+        return Vocabulary(tokens, self.tokenizer.control_ids)
 
     def _tokens(
         self, ids: tuple[int, ...], decoding: Decoding, cancel: CancelToken, effort: Effort

@@ -44,6 +44,11 @@ class CheckpointTokenizer:
         return self._control_ids[name]
 
     @property
+    def control_ids(self) -> frozenset[int]:
+        """The ids of all tokens that stand for something else than their text."""
+        return frozenset(token for name, token in self._control_ids.items() if name[:1] == "<")
+
+    @property
     def size(self) -> int:
         """How many ids there are; the highest is one less."""
         return len(self._bytes)
