@@ -72,9 +72,14 @@ def brackets_around(before: str, after: str) -> Around:
     return Around(_without_pairs(before), _without_pairs(after))
 
 
-def unmatched(around: Around, code: str = "") -> int:
-    """Return how many brackets have no partner once ``code`` stands at the place."""
-    return len(_without_pairs(around.before + code + around.after))
+def _is_no_worse(around: Around, code: str) -> bool:
+    """Whether no more brackets have no partner once ``code`` stands at the place.
+
+    Closing ones without a partner do not make up for opening ones that now have one.
+    """
+    was = _without_pairs(around.before + around.after)
+    now = _without_pairs(around.before + code + around.after)
+    return len(now) <= len(was) and _count_closing(now) <= _count_closing(was)
 
 
 def balanced(text: str, around: Around, indent: str, mask: Callable[[str], str]) -> str:
@@ -85,12 +90,11 @@ def balanced(text: str, around: Around, indent: str, mask: Callable[[str], str])
     The first of these that does: the text as it is, without closing brackets at its end, with
     the closing ones that it lacks, cut before a closing one (and completed then), fewer lines.
     """
-    most = unmatched(around)
     for candidate in _candidates(_Text(text, mask(text), indent)):
-        if unmatched(around, candidate.code) > most:
+        if not _is_no_worse(around, candidate.code):
             continue
         # A repaired text may be read otherwise: parsers guess where code is broken.
-        if candidate.text == text or unmatched(around, mask(candidate.text)) <= most:
+        if candidate.text == text or _is_no_worse(around, mask(candidate.text)):
             return candidate.text
     return ""
 
@@ -133,3 +137,7 @@ def _without_pairs(code: str) -> str:
         elif sign in _CLOSER_OF or sign in _OPENER_OF:
             left.append(sign)
     return "".join(left)
+
+
+def _count_closing(brackets: str) -> int:
+    return sum(sign in _OPENER_OF for sign in brackets)

@@ -46,7 +46,7 @@ def style_of(cursor: Cursor) -> Style:
     document, at = cursor.document, cursor.position.line
     above = range(at - 1, max(-1, at - _LOOKED_AT_LINES), -1)
     below = range(at + 1, min(len(document.lines), at + _LOOKED_AT_LINES))
-    widths: list[int] = []
+    widths = [len(own)] if (own := indentation(cursor.line_before)) and "\t" not in own else []
     for number in (*above, *below):
         blanks = indentation(document.lines[number][:_LOOKED_AT_LINES])
         if blanks.startswith("\t"):
@@ -86,7 +86,9 @@ def without_excess_depth(text: str, cursor: Cursor, language: Language, style: S
         return text
     most = depth(above)
     if re.search(language.opener, above.rstrip()) and not above.rstrip().endswith(("(", "[")):
-        most += columns(style.unit or " " * _TAB_COLUMNS)
+        # How deep a body is, the editor or the user has said on this line already.
+        here = columns(cursor.line_before)
+        most = here if here > most else most + columns(style.unit or " " * _TAB_COLUMNS)
     elif _IS_CONTINUED.search(above.rstrip()) or not _ends_statement(above, language):
         return text
     excess = columns(cursor.line_before + text[: len(text) - len(code)]) - most

@@ -39,6 +39,7 @@ class Extent:
     ``closer`` matches the start of a line that closes the block and belongs to it, ``opener``
     the end of one that opens a block. ``on_blank_line`` and ``before_closers`` say where the
     cursor is: on a line with nothing on it, or in one that goes on with closing signs.
+    ``is_inline`` says that a block begun in the cursor's line ends with that line.
     """
 
     reach: Reach
@@ -48,6 +49,7 @@ class Extent:
     max_lines: int
     on_blank_line: bool
     before_closers: bool
+    is_inline: bool
 
 
 def extent_at(
@@ -84,6 +86,8 @@ def extent_at(
         1 if reach is Reach.LINE else max_lines,
         on_blank_line,
         not at_end,
+        # In YAML, what stands behind a colon and a blank is the value.
+        not at_end or (language.name == "yaml" and cursor.line_before.endswith(" ")),
     )
 
 
@@ -96,7 +100,7 @@ def end_of(text: str, extent: Extent) -> int | None:
     if lead > _MOST_LEADING_BREAKS:
         return 0
     first, line_break, _ = text[lead:].partition("\n")
-    if extent.reach is Reach.LINE or (extent.before_closers and first.strip()):
+    if extent.reach is Reach.LINE or (extent.is_inline and first.strip()):
         return lead + len(first) if line_break else None
     if extent.reach is Reach.STATEMENT and not (line_break and _opens_block(first, extent)):
         return lead + len(first) if line_break else None
