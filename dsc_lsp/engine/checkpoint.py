@@ -61,6 +61,46 @@ def find_checkpoint(model: str, free_bytes: Callable[[], int | None]) -> Checkpo
     )
 
 
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A checkpoint that can be chosen: one of the hub's that we know, or one in the hub's cache.
+
+    ``weight_bytes`` is 0 where it is not on this disk; ``problem`` says why what is there cannot
+    be loaded.
+    """
+
+    name: str
+    weight_bytes: int
+    problem: str
+
+
+def known_models() -> tuple[KnownModel, ...]:
+    """Return DeepSeek-Coder's checkpoints, on this disk or not, the most able first; reads it."""
+    return tuple(_known(name) for name in dict.fromkeys((*HUB_CHECKPOINTS, *_cached_names())))
+
+
+def _known(name: str) -> KnownModel:
+    directory = _cached_directory(name)
+    if directory is None:
+        return KnownModel(name, 0, "")
+    try:
+        return KnownModel(name, inspect_checkpoint(name, directory).weight_bytes, "")
+    except EngineError as error:
+        return KnownModel(name, 0, str(error))
+
+
+def _cached_names() -> list[str]:
+    from huggingface_hub import constants, scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repositories = scan_cache_dir(constants.HF_HUB_CACHE).repos
+    except CacheNotFound:
+        return []
+    names = (found.repo_id for found in repositories if found.repo_type == "model")
+    return sorted(name for name in names if "deepseek-coder" in name.lower())
+
+
 def inspect_checkpoint(name: str, directory: Path) -> Checkpoint:
     """Look at a directory without loading it; raises ``EngineError`` with cause and remedy."""
     _check_config(directory / "config.json")

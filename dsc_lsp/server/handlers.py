@@ -11,7 +11,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from dsc_lsp import convert, settings
-from dsc_lsp.server import feedback, offering
+from dsc_lsp.server import commands, feedback, offering
 from dsc_lsp.server.generations import Kind
 from dsc_lsp.server.lifecycle import process_of, watch_parent
 from dsc_lsp.server.memory import memory_limit, watch_memory
@@ -35,6 +35,7 @@ def register(server: Server) -> None:
     server.feature(types.COMPLETION_ITEM_RESOLVE)(resolve_completion)
     for name, command in feedback.COMMANDS.items():
         server.command(name)(command)
+    server.command(commands.KNOWN_MODELS)(commands.known_models)
 
 
 def initialize(server: Server, params: types.InitializeParams) -> None:

@@ -94,14 +94,8 @@ export class Commands implements vscode.Disposable {
       void vscode.window.showInformationMessage(whyNotHere(editor));
       return;
     }
-    const { document, selection } = editor;
-    const place = {
-      textDocument: { uri: document.uri.toString() },
-      position: { line: selection.active.line, character: selection.active.character },
-    };
-    await this.ask("dsc.explain", "say why there is no suggestion", async (answer) => {
-      void vscode.window.showInformationMessage(asText(answer));
-    }, place);
+    // The server shows its answer itself, for editors that do not.
+    await this.ask("dsc.explain", "say why there is no suggestion", async () => undefined);
   }
 
   private async statistics(): Promise<void> {
@@ -115,7 +109,6 @@ export class Commands implements vscode.Disposable {
     command: string,
     what: string,
     show: (answer: unknown) => Promise<void>,
-    ...args: unknown[]
   ): Promise<void> {
     const { session } = this.options;
     if (!session.offers(command)) {
@@ -127,7 +120,7 @@ export class Commands implements vscode.Disposable {
       return;
     }
     try {
-      await show(await session.execute(command, ...args));
+      await show(await session.execute(command));
     } catch (error) {
       void vscode.window.showErrorMessage(
         `dsc-lsp did not answer \`${command}\`: ${error instanceof Error ? error.message : error}`,

@@ -6,6 +6,7 @@ import * as vscode from "vscode";
 
 import { Commands } from "./commands";
 import { onPath } from "./find";
+import { bundledServer } from "./install";
 import { ownPython } from "./installing";
 import * as places from "./places";
 import * as problems from "./problems";
@@ -48,6 +49,12 @@ export function activate(context: vscode.ExtensionContext): void {
     const around = { server: serverLine(session), isTrusted: vscode.workspace.isTrusted };
     bar.show(view(activity, front, around), isThinking);
   };
+  const offerUpdate = once(() => {
+    const bundled = bundledServer(context.extensionPath);
+    const { found } = session;
+    if (found?.command.origin !== "own" || bundled === undefined) return;
+    if (found.version !== bundled.version) tell(problems.outdated(found.version, bundled.version));
+  });
   const elsewhere = new ElsewhereNotice();
   const frontChanged = (editor: vscode.TextEditor | undefined): void => {
     showStatus();
@@ -62,6 +69,7 @@ export function activate(context: vscode.ExtensionContext): void {
     session.onDidChange((activity) => {
       showStatus();
       if (activity.kind === "failed") tell(activity.problem);
+      if (activity.kind === "running") offerUpdate();
     }),
     vscode.window.onDidChangeActiveTextEditor(frontChanged),
     vscode.workspace.onDidChangeConfiguration((event) => {
@@ -95,6 +103,14 @@ function serverLine({ found }: Session): string {
   if (found === undefined) return "";
   const { origin, executable } = found.command;
   return `dsc-lsp ${found.version} from ${problems.place(origin, executable)}`;
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
+  };
 }
 
 /** Tell what went wrong, once, with a button for each remedy. */

@@ -2,7 +2,7 @@
 
 import * as vscode from "vscode";
 
-import { run } from "./processes";
+import { lastLine, pythonEnvironment, run } from "./processes";
 import type { Session } from "./session";
 import { SECTION } from "./settings";
 
@@ -141,12 +141,14 @@ async function fetchModel(session: Session, name: string, canFetch: boolean): Pr
         progress.report({ message: line.trim(), increment: Math.max(0, percent - done) });
         done = Math.max(done, percent);
       };
-      return run(executable, [...args, "pull", name], { signal: stop.signal, onLine });
+      // The hub's library shows its progress to terminals only, unless this is set.
+      const environment = { ...pythonEnvironment(), TQDM_POSITION: "-1" };
+      return run(executable, [...args, "pull", name], { signal: stop.signal, environment, onLine });
     },
   );
   if (result.code === 0) return true;
   if (result.failure !== "it was stopped") {
-    const reason = result.failure || result.stderr.trim().split("\n").at(-1);
+    const reason = result.failure || lastLine(result.stderr);
     void vscode.window.showErrorMessage(`${name} was not fetched: ${reason}`);
   }
   return false;

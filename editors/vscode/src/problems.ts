@@ -113,6 +113,16 @@ export function noServerInside(): Problem {
   };
 }
 
+export function outdated(installed: string, brought: string): Problem {
+  return {
+    text:
+      `This extension brings dsc-lsp ${brought}, and its virtual environment has ${installed}.` +
+      " Install the newer one?",
+    remedies: [INSTALL],
+    isOffer: true,
+  };
+}
+
 export function notAFile(scheme: string): Problem {
   return {
     text:

@@ -78,9 +78,9 @@ export class Session implements vscode.Disposable {
   }
 
   /** Run a command of the server; only one that it offers. */
-  execute<T>(command: string, ...args: unknown[]): Promise<T> {
+  async execute<T>(command: string): Promise<T> {
     if (this.client === undefined) throw new Error(`no server for ${command}`);
-    return this.client.sendRequest("workspace/executeCommand", { command, arguments: args });
+    return this.client.sendRequest("workspace/executeCommand", { command });
   }
 
   dispose(): Promise<void> {

@@ -1,11 +1,38 @@
 /** dsc-lsp in a real VS Code: what its users see and do. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { after, before, describe, test } from "node:test";
 
-import { Bench, type Window, type WindowOptions, eventually, serverScript } from "./window";
+import {
+  Bench,
+  ROOT,
+  type Window,
+  type WindowOptions,
+  eventually,
+  serverPids,
+  serverScript,
+} from "./window";
+
+const REPORT = `"""Prints what is in stock."""
+
+from inventory import Inventory
+
+
+def report(inventory: Inventory) -> str:
+    lines = []
+    for item in inventory.items:
+        lines.append(f"{item.name}: {item.count}")
+    return "\\n".join(lines)
+
+
+def total_value(inventory: Inventory) -> float:
+    total = 0.0
+`;
 
 let bench: Bench;
+let failures = 0;
 
 before(async () => {
   bench = await Bench.open();
@@ -14,34 +41,234 @@ after(async () => {
   await bench.close();
 });
 
+/** Keep a picture and the logs of a window in which something failed. */
+async function watched(window: Window, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    failures += 1;
+    await window.page.screenshot({ path: `build/failure-${failures}.png` });
+    fs.writeFileSync(`build/failure-${failures}.log`, window.logs());
+    throw error;
+  }
+}
+
 async function inWindow(options: WindowOptions, work: (window: Window) => Promise<void>): Promise<void> {
   const window = await bench.window(options);
   try {
-    await work(window);
-  } catch (error) {
-    await window.page.screenshot({ path: "build/failure.png" });
-    console.error(window.logs());
-    throw error;
+    await watched(window, () => work(window));
   } finally {
     await window.close();
   }
 }
 
-test("ghost text stands on the screen, and Tab puts it into the file", () =>
+test("the embedded model's ghost text stands on the screen, and Tab puts it into the file", () =>
   inWindow(
-    {
-      files: { "main.py": "x = 1\n" },
-      programs: { "dsc-lsp": serverScript("tests.protocol.scripted_server") },
-    },
+    { files: { "report.py": REPORT }, programs: { "dsc-lsp": serverScript("dsc_lsp") } },
     async (window) => {
-      await window.status(/^scripted/);
+      await window.status(/^starter/);
       await window.toEnd();
-      await window.type("y = ");
-      assert.equal(await window.ghostText(), "answer");
-      await window.page.screenshot({ path: "build/ghost.png" });
+      await window.type("    for item in inventory.");
+      const ghost = await window.ghostText();
+      assert.match(ghost, /\S/);
+      await window.status(/^starter \d+ ms$/);
+      await window.page.screenshot({ path: "build/ghost-text.png" });
       await window.press("Tab");
-      await window.hasNoGhostText();
       await window.save();
-      await eventually("it is in the file", () => assert.equal(window.read("main.py"), "x = 1\ny = answer"));
+      await eventually("it is in the file", () =>
+        assert(window.read("report.py").startsWith(`${REPORT}    for item in inventory.${ghost}`)),
+      );
     },
   ));
+
+describe("in one window, with a server that always says `answer`", () => {
+  let window: Window;
+
+  before(async () => {
+    window = await bench.window({
+      files: { "main.py": "x = 1\n", "page.html": "<p>\n" },
+      programs: {
+        "dsc-lsp": serverScript("tests.protocol.scripted_server"),
+        "crashes-at-once": program(
+          'case "$*" in *--version*) echo dsc-lsp 0.0.1; exit;; esac; echo "the shelf is empty" >&2; exit 3',
+        ),
+        "python3.11": program('echo "python3.11: No module named dsc_lsp" >&2; exit 1'),
+      },
+    });
+  });
+  after(async () => {
+    await window.close();
+  });
+  const scenario = (name: string, work: () => Promise<void>): void =>
+    void test(name, () => watched(window, work));
+  const bin = (name: string): string => path.join(window.folder, "bin", name);
+
+  /** Type a line of its own, and see that ghost text comes and goes into the file. */
+  async function completes(name: string): Promise<void> {
+    await window.status(/^scripted/);
+    await window.toEnd();
+    await window.press("Escape", "Enter");
+    await window.type(`${name} = `);
+    assert.equal(await window.ghostText(), "answer");
+    await window.press("Tab", "Escape", "Enter");
+    await window.save();
+    await eventually("it is in the file", () => assert.match(window.read("main.py"), new RegExp(`^${name} = answer$`, "m")));
+  }
+
+  scenario("ghost text is accepted with Tab, and undone at once", async () => {
+    await completes("first");
+    await window.toEnd();
+    await window.type("second = ");
+    await window.ghostText();
+    await window.press("Tab", "Escape");
+    await window.save();
+    await eventually("it is in the file", () => assert.match(window.read("main.py"), /^second = answer$/m));
+    await window.press("Control+Z", "Escape");
+    await window.save();
+    await eventually("it is undone", () => assert.match(window.read("main.py"), /^second = $/m));
+    await window.press("Escape", "Enter");
+  });
+
+  scenario("the popup of another source and ghost text stand side by side", async () => {
+    // With an item selected, VS Code shows only ghost text that goes on from that item.
+    await window.set({
+      "editor.wordBasedSuggestions": "currentDocument",
+      "editor.suggest.selectionMode": "never",
+      "editor.quickSuggestions": { other: "on", comments: "off", strings: "off" },
+    });
+    await window.toEnd();
+    await window.type("other_word = 1");
+    await window.press("Escape", "Enter");
+    await window.type("oth");
+    await window.press("Control+Space");
+    await window.popup().filter({ hasText: "other_word" }).first().waitFor();
+    assert.equal(await window.ghostText(), "answer");
+    await window.page.screenshot({ path: "build/side-by-side.png" });
+    await window.press("ArrowDown", "Enter");
+    await eventually("the popup's item is taken", async () =>
+      assert.match(await window.text(), /^other_word$/m),
+    );
+    await window.press("Escape", "Enter");
+    await window.set({ "editor.wordBasedSuggestions": "off", "editor.suggest.selectionMode": "always" });
+  });
+
+  scenario("a server that is killed is started again", async () => {
+    await window.status(/^scripted/);
+    const before = serverPids(window);
+    process.kill(before.at(-1) ?? 0, "SIGKILL");
+    await eventually("another is started", () => assert.equal(serverPids(window).length, before.length + 1));
+    await completes("after_the_crash");
+  });
+
+  scenario("a wrong path is told with the setting to correct, and works once it is", async () => {
+    await window.set({ "dsc.server.path": "/nowhere/dsc-lsp" });
+    await window.status(/^dsc$/);
+    const message = await window.message("names /nowhere/dsc-lsp, but it does not exist");
+    await message.getByText("Open Setting").waitFor();
+    await window.set({ "dsc.server.path": bin("dsc-lsp") });
+    await completes("corrected");
+  });
+
+  scenario("a Python without dsc-lsp is told", async () => {
+    await window.set({ "dsc.server.path": bin("python3.11") });
+    await window.message("python3.11, but dsc-lsp is not installed there");
+    await window.set({ "dsc.server.path": "" });
+    await completes("another_python");
+  });
+
+  scenario("a server that ends at its start is told with its last words", async () => {
+    await window.set({ "dsc.server.path": bin("crashes-at-once") });
+    const message = await window.message("did not start: exit code 3: the shelf is empty");
+    for (const remedy of ["Run Doctor", "Show Log", "Restart"]) await message.getByText(remedy).waitFor();
+    assert.equal(await window.page.locator(".notification-toast").count(), 1, "one message, not several");
+    await window.set({ "dsc.server.path": "" });
+    await completes("alive_again");
+  });
+
+  scenario("a language is switched off and on by the menu", async () => {
+    await window.status(/^scripted/);
+    await (await window.menu()).filter({ hasText: "Disable for python" }).click();
+    await window.status(/^dsc$/);
+    await window.toEnd();
+    await window.type("off = ");
+    await (await window.menu()).filter({ hasText: "Enable for python" }).click();
+    await completes("on");
+  });
+
+  scenario("everything is switched off and on by a command", async () => {
+    await window.command("dsc-lsp: Enable or Disable");
+    await window.status(/^dsc$/);
+    await window.command("dsc-lsp: Enable or Disable");
+    await window.status(/^scripted/);
+  });
+
+  scenario("a model is chosen from those on the disk, and the server takes it", async () => {
+    await window.command("dsc-lsp: Choose a Model");
+    await window.quickPick().filter({ hasText: "in use" }).filter({ hasText: "auto" }).waitFor();
+    await window.quickPick().filter({ hasText: "deepseek-coder-1.3b-base" }).waitFor();
+    const before = serverPids(window).length;
+    await window.quickPick().filter({ hasText: "starter" }).filter({ hasText: "brings along" }).click();
+    await eventually("the server is started anew", () => assert.equal(serverPids(window).length, before + 1));
+    assert.equal(window.setting("dsc.model"), "starter");
+    await window.status(/^scripted/);
+  });
+
+  scenario("the doctor's findings are shown", async () => {
+    await window.command("dsc-lsp: Run Doctor");
+    await eventually("findings", async () => assert.match(await window.text(), /ok +dsc-lsp/));
+    await window.press("Control+F4");
+  });
+
+  scenario("a file on another machine is told once, with what to do", async () => {
+    await window.command("Fixture: Open a File Elsewhere");
+    await window.message(/not on the machine where dsc-lsp runs.*remote window/);
+    await window.status(/^dsc$/);
+  });
+});
+
+test("where there is no dsc-lsp it is offered, installed with progress, and works", () =>
+  inWindow(
+    {
+      files: { "main.py": "x = 1\n", ".venv/bin/python": program('echo "No module named dsc_lsp" >&2; exit 1') },
+      executables: [".venv/bin/python"],
+      // The wheel is the real one; what it needs is taken from the checkout's environment.
+      settings: { "dsc.install.pipArguments": ["--no-index", "--no-deps", "--force-reinstall"] },
+      environment: { PYTHONPATH: sitePackages() },
+    },
+    async (window) => {
+      const message = await window.message("dsc-lsp was not found (the Python of this workspace");
+      await message.getByText("Don't Ask Again").waitFor();
+      await message.getByText("Install", { exact: true }).click();
+      await window.message("Installing dsc-lsp 0.1.0");
+      await window.status(/^starter/);
+      await window.toEnd();
+      await window.type("import ");
+      assert.match(await window.ghostText(), /\S/);
+    },
+  ));
+
+test("in a workspace without trust its Python is not run, and trusting it is offered", () =>
+  inWindow(
+    {
+      files: { "main.py": "x = 1\n", ".venv/bin/python": serverScript("tests.protocol.scripted_server", true) },
+      executables: [".venv/bin/python"],
+      isUntrusted: true,
+    },
+    async (window) => {
+      const message = await window.message("This workspace is not trusted, so its Python is not run");
+      assert(!fs.existsSync(path.join(window.workspace, ".venv/bin/pids")), "it was run");
+      await message.getByText("Manage Trust").click();
+      await window.page.getByRole("button", { name: "Trust", exact: true }).first().click();
+      await window.status(/^scripted/);
+    },
+  ));
+
+function program(script: string): string {
+  return `#!/bin/sh\n${script}\n`;
+}
+
+function sitePackages(): string {
+  const library = path.join(fs.realpathSync(path.join(ROOT, ".venv")), "lib");
+  const [python = ""] = fs.readdirSync(library);
+  return path.join(library, python, "site-packages");
+}

@@ -27,6 +27,8 @@ export interface WindowOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Programs on the PATH in front of the system's: a name and a shell script. */
   readonly programs?: Readonly<Record<string, string>>;
+  /** Those of the files that may be run. */
+  readonly executables?: readonly string[];
   readonly isUntrusted?: boolean;
 }
 
@@ -66,6 +68,8 @@ export class Bench {
 }
 
 export class Window {
+  private changes = 0;
+
   private constructor(
     readonly page: Page,
     /** Holds the workspace, the programs and the home folder. */
@@ -78,12 +82,15 @@ export class Window {
   }
 
   static async open(bench: Bench, folder: string, options: WindowOptions): Promise<Window> {
-    for (const [name, text] of Object.entries(options.files)) write(path.join(folder, "work", name), text);
+    for (const [name, text] of Object.entries(options.files)) {
+      const mode = options.executables?.includes(name) ? 0o755 : 0o644;
+      write(path.join(folder, "work", name), text, mode);
+    }
     for (const [name, script] of Object.entries(options.programs ?? {})) {
       write(path.join(folder, "bin", name), script, 0o755);
     }
-    const settings = { ...QUIET, ...options.settings };
-    write(path.join(folder, "data/User/settings.json"), JSON.stringify(settings));
+    write(path.join(folder, settingsFile("")), JSON.stringify(QUIET));
+    setIn(folder, options.settings ?? {});
     // VS Code takes the environment of extensions from a login shell.
     const searched = [path.join(folder, "bin"), "/usr/local/bin", "/usr/bin", "/bin"].join(":");
     write(path.join(folder, "home/.bash_profile"), `export PATH=${searched}\n`);
@@ -107,7 +114,7 @@ export class Window {
       },
     );
     const port = await listening(vscode);
-    const context = await bench.browser.newContext({ viewport: { width: 1100, height: 620 } });
+    const context = await bench.browser.newContext({ viewport: { width: 900, height: 480 } });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
     const window = new Window(page, folder, vscode);
@@ -124,7 +131,7 @@ export class Window {
     const folder = path.join(this.folder, "data/logs");
     const files = fs.existsSync(folder) ? fs.readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
     return files
-      .filter((name) => name.includes("dsc-lsp.dsc-lsp") && name.endsWith(".log"))
+      .filter((name) => /(dsc-lsp\.dsc-lsp.*|remoteexthost)\.log$/.test(name))
       .map((name) => `--- ${path.basename(name)}\n${fs.readFileSync(path.join(folder, name), "utf8")}`)
       .join("\n");
   }
@@ -170,10 +177,6 @@ export class Window {
     return (await ghost.allTextContents()).map(unspaced).join("\n");
   }
 
-  async hasNoGhostText(): Promise<void> {
-    await this.page.locator(GHOST).first().waitFor({ state: "detached" });
-  }
-
   popup(): Locator {
     return this.page.locator(".suggest-widget.visible .monaco-list-row");
   }
@@ -210,11 +213,26 @@ export class Window {
     return this.quickPick();
   }
 
-  /** Change the user's settings, as if the user had written them. */
-  set(settings: Readonly<Record<string, unknown>>): void {
-    const file = path.join(this.folder, "data/User/settings.json");
-    const before = JSON.parse(fs.readFileSync(file, "utf8"));
-    fs.writeFileSync(file, JSON.stringify({ ...before, ...settings }));
+  /** Change the user's settings, which the fixture does for us. */
+  async set(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    this.changes += 1;
+    const file = path.join(this.folder, "home/settings-wanted.json");
+    fs.writeFileSync(`${file}.new`, JSON.stringify({ number: this.changes, settings }));
+    fs.renameSync(`${file}.new`, file);
+    await eventually("the settings are taken", () =>
+      assert.equal(fs.readFileSync(path.join(this.folder, "home/settings-taken.json"), "utf8"), String(this.changes)),
+    );
+  }
+
+  /** What the user's settings hold now. */
+  setting(name: string): unknown {
+    return settingsIn(path.join(this.folder, settingsFile(name)))[name];
+  }
+
+  /** The text of the editor in front, as far as it is on screen. */
+  async text(): Promise<string> {
+    const lines = this.page.locator(".editor-instance .view-line:visible");
+    return (await lines.allTextContents()).map(unspaced).join("\n");
   }
 
   async save(): Promise<void> {
@@ -240,13 +258,20 @@ export async function eventually(what: string, check: () => unknown): Promise<vo
   }
 }
 
-/** A shell script that runs a module of the checkout; it notes its process id in `pids`. */
-export function serverScript(module: string): string {
+/**
+ * A shell script that is dsc-lsp, but serves as a module of the checkout; it notes its process id
+ * in `pids`.
+ *
+ * It may stand for a Python that is given `-m dsc_lsp` before the server's own arguments.
+ */
+export function serverScript(module: string, isPython = false): string {
   const python = path.join(ROOT, ".venv/bin/python");
   return [
     "#!/bin/sh",
-    `case "$*" in *--stdio*) echo $$ >> "$(dirname "$0")/pids";; esac`,
-    `PYTHONPATH=${ROOT} exec ${python} -m ${module} "$@"`,
+    ...(isPython ? ["shift 2"] : []),
+    `module=dsc_lsp`,
+    `case "$*" in *--stdio*) module=${module}; echo $$ >> "$(dirname "$0")/pids";; esac`,
+    `PYTHONPATH=${ROOT} exec ${python} -m $module "$@"`,
     "",
   ].join("\n");
 }
@@ -257,7 +282,7 @@ export function serverPids(window: Window): readonly number[] {
   return fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim().split("\n").map(Number) : [];
 }
 
-const GHOST = ".ghost-text-decoration, .ghost-text-decoration-preview, .suggest-preview-text";
+const GHOST = ".ghost-text-decoration:visible, .ghost-text-decoration-preview:visible";
 
 /** Nothing but the file and our own status. */
 const QUIET = {
@@ -270,12 +295,30 @@ const QUIET = {
   "security.workspace.trust.startupPrompt": "never",
   "telemetry.telemetryLevel": "off",
   "workbench.colorTheme": "Default Dark Modern",
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
   "workbench.startupEditor": "none",
   "workbench.tips.enabled": false,
   "window.restoreWindows": "none",
   "chat.commandCenter.enabled": false,
   "chat.disableAIFeatures": true,
 } as const;
+
+/** Where a user's setting is written: in a window like this those of the machine have a file apart. */
+function settingsFile(name: string): string {
+  const isOfMachine = /^(dsc\.(server|install)\.|dsc\.model$|fixture\.)/.test(name);
+  return isOfMachine ? "data/Machine/settings.json" : "data/User/settings.json";
+}
+
+function setIn(folder: string, settings: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(settings)) {
+    const file = path.join(folder, settingsFile(name));
+    write(file, JSON.stringify({ ...settingsIn(file), [name]: value }));
+  }
+}
+
+function settingsIn(file: string): Record<string, unknown> {
+  return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : {};
+}
 
 function write(file: string, text: string, mode = 0o644): void {
   fs.mkdirSync(path.dirname(file), { recursive: true });
