@@ -1,5 +1,5 @@
 // Makes build/dsc-lsp.vsix, with the server's wheel inside; needs no network.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
@@ -19,7 +19,11 @@ try {
   }
   rmSync("server", { recursive: true, force: true });
   mkdirSync("server");
-  run(python, ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", resolve("server"), copy]);
+  // What builds the wheel is fetched only where it is not there.
+  const builder = "import setuptools; assert int(setuptools.__version__.split('.')[0]) >= 77";
+  const isThere = spawnSync(python, ["-c", builder]).status === 0;
+  const isolation = isThere ? ["--no-build-isolation"] : [];
+  run(python, ["-m", "pip", "wheel", "--quiet", "--no-deps", ...isolation, "-w", resolve("server"), copy]);
 } finally {
   rmSync(copy, { recursive: true, force: true });
 }

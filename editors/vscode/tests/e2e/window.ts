@@ -170,11 +170,11 @@ export class Window {
     for (const key of keys) await this.page.keyboard.press(key);
   }
 
-  /** The ghost text on screen, once there is some. */
+  /** The ghost text on screen, once there is some; of several lines the first. */
   async ghostText(): Promise<string> {
     const ghost = this.page.locator(GHOST);
     await ghost.first().waitFor();
-    return (await ghost.allTextContents()).map(unspaced).join("\n");
+    return (await ghost.allTextContents()).map(unspaced).join("");
   }
 
   popup(): Locator {
