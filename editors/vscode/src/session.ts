@@ -24,6 +24,7 @@ import { SECTION, type ServerSettings, serverArguments, showsPopups } from "./se
 import type { Activity, ServerStatus } from "./status";
 
 const START_SECONDS = 60;
+const END_MILLISECONDS = 2_000;
 const STDERR_CHARACTERS = 10_000;
 const LOADING_TOKEN = "dsc-lsp/loading";
 
@@ -274,6 +275,8 @@ class QuietClient extends LanguageClient {
     } catch {
       // It hangs or is gone already.
     }
+    // Asked to end, it still writes its statistics.
+    await ended(this.server.process, END_MILLISECONDS);
     this.server.process?.kill("SIGKILL");
     try {
       await this.dispose();
@@ -295,17 +298,27 @@ class QuietClient extends LanguageClient {
   private async reason(): Promise<string> {
     const child = this.server.process;
     if (child === undefined) return "";
-    if (child.exitCode === null && child.signalCode === null) {
-      await new Promise((resolve) => {
-        child.once("close", resolve);
-        setTimeout(resolve, 2_000).unref();
-      });
-    }
+    await ended(child, END_MILLISECONDS);
     const last = lastLine(this.server.stderr);
     const how =
       child.signalCode === null ? `exit code ${child.exitCode}` : `ended by ${child.signalCode}`;
     return last === "" ? how : `${how}: ${last}`;
   }
+}
+
+/** Wait for the end of a process, but not for long. */
+function ended(child: ChildProcess | undefined, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
+      resolve();
+      return;
+    }
+    const timer = setTimeout(resolve, milliseconds);
+    child.once("close", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 interface Server {

@@ -215,6 +215,19 @@ describe("in one window, with a server that always says `answer`", () => {
     await window.status(/^scripted/);
   });
 
+  scenario("it says why there is no suggestion, and what was shown and accepted", async () => {
+    await window.command("dsc-lsp: Why No Suggestion Here?");
+    await window.message(/suggestion/i);
+    await completes("counted");
+    const before = serverPids(window).length;
+    await window.command("dsc-lsp: Restart");
+    await eventually("the server is started anew", () => assert.equal(serverPids(window).length, before + 1));
+    await window.status(/^scripted/);
+    await window.command("dsc-lsp: Statistics");
+    await eventually("the counts", async () => assert.match(await window.text(), /"accepted": [1-9]/));
+    await window.press("Control+F4");
+  });
+
   scenario("the doctor's findings are shown", async () => {
     await window.command("dsc-lsp: Run Doctor");
     await eventually("findings", async () => assert.match(await window.text(), /ok +dsc-lsp/));

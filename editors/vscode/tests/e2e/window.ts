@@ -113,6 +113,7 @@ export class Window {
         stdio: ["ignore", "pipe", "inherit"],
       },
     );
+    running.add(vscode);
     const port = await listening(vscode);
     const context = await bench.browser.newContext({ viewport: { width: 900, height: 480 } });
     const page = await context.newPage();
@@ -138,11 +139,7 @@ export class Window {
 
   async close(): Promise<void> {
     await this.page.context().close();
-    try {
-      process.kill(-(this.vscode.pid ?? 0), "SIGKILL");
-    } catch {
-      // It has ended by itself.
-    }
+    endGroup(this.vscode);
   }
 
   /** The status bar item's text, once it satisfies a pattern. */
@@ -241,6 +238,26 @@ export class Window {
 
   read(name: string): string {
     return fs.readFileSync(path.join(this.workspace, name), "utf8");
+  }
+}
+
+/** Also when the run is stopped from outside, nothing is left. */
+const running = new Set<ChildProcess>();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    for (const vscode of running) endGroup(vscode);
+    process.exit(1);
+  });
+}
+
+/** End VS Code with all that it has started. */
+function endGroup(vscode: ChildProcess): void {
+  running.delete(vscode);
+  if (vscode.pid === undefined) return;
+  try {
+    process.kill(-vscode.pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
   }
 }
 
