@@ -64,10 +64,13 @@ def rest_of(suggestion: Suggestion, cursor: Cursor) -> str | None:
     then, now = suggestion.cursor, cursor
     if now.position < then.position:
         return _between(then, now.position) + suggestion.text if _differ_at(now, then) else None
-    if not _differ_at(then, now):
+    # The cheapest question first: comparing long documents for each suggestion takes milliseconds.
+    if now.position.line - then.position.line > suggestion.text.count("\n"):
         return None
     typed = _between(now, then.position)
-    return suggestion.text[len(typed) :] or None if suggestion.text.startswith(typed) else None
+    if not suggestion.text.startswith(typed) or not _differ_at(then, now):
+        return None
+    return suggestion.text[len(typed) :] or None
 
 
 def typed_since(then: Cursor, now: Cursor) -> str | None:
@@ -85,11 +88,13 @@ def loose_rest_of(suggestion: Suggestion, cursor: Cursor) -> str | None:
     then, now = suggestion.cursor, cursor
     if now.position <= then.position:
         return None
-    closers = _inserted_behind(then, now)
-    if closers is None:
+    if now.position.line - then.position.line > suggestion.text.count("\n"):
         return None
     rest = _rest_but_for_blanks(suggestion.text, _between(now, then.position))
-    if rest is None or not closers:
+    closers = None if rest is None else _inserted_behind(then, now)
+    if rest is None or closers is None:
+        return None
+    if not closers:
         return rest or None
     return _without_closers(rest, closers) or None
 
