@@ -69,13 +69,15 @@ async def test_a_model_that_cannot_be_loaded_is_told_once_and_answered_with_noth
 async def test_disabled_means_no_suggestions_until_enabled_again():
     async with session(configuration={"enabled": False}) as editor:
         await editor.loaded()
-        editor.open(URI, "def add(a, b):\n    return ")
-        assert await editor.ghost_text(URI, 1, 11) == []
+        editor.open(
+            URI, "def total(items):\n    count = 0\n    for item in items:\n        count += "
+        )
+        assert await editor.ghost_text(URI, 3, 17) == []
         editor.client.set_configuration({"enabled": True}, section="dsc")
         editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(None))
         items = []
         for _ in range(50):
-            items = await editor.ghost_text(URI, 1, 11)
+            items = await editor.ghost_text(URI, 3, 17)
             if items:
                 break
             await asyncio.sleep(0.1)
