@@ -26,7 +26,7 @@ class Completion:
     ``text`` has the document's line endings and is empty where there is nothing to say.
     ``raw`` is what the model wrote, with ``\\n`` line breaks, and ``changed`` the steps of
     post-processing that changed it; ``withheld`` says for the user why ``text`` is empty.
-    ``confidence`` is the geometric mean of the tokens' likelihoods, from 0 to 1.
+    ``confidence`` is the likelihood, from 0 to 1, of the first line with its end.
     Times are milliseconds: ``syntax_ms``, ``prompt_ms``, ``first_token_ms`` and ``total_ms`` from
     the call of ``complete``, ``effort``'s and ``post_ms`` (finding the end, cleaning up) each by
     itself.
@@ -105,12 +105,14 @@ def _complete(
     )
     generation = engine.generate(request, cancel)
     decode = text_decoder()
-    text, logprobs, first_token_ms, post_ms, cut = "", list[float](), 0.0, 0.0, False
+    text, new_tokens, first_line, first_token_ms, post_ms, cut = "", 0, 0.0, 0.0, 0.0, False
     for token in generation.tokens:
         cancel.check()
-        if not logprobs:
+        if not new_tokens:
             first_token_ms = _since(start)
-        logprobs.append(token.logprob)
+        new_tokens += 1
+        if "\n" not in text.lstrip():
+            first_line += token.logprob
         began = time.perf_counter()
         text += decode(token.data)
         on_text(text)
@@ -118,11 +120,11 @@ def _complete(
         post_ms += _since(began)
         if cut:
             break
-    finished = not cut and len(logprobs) < most
+    finished = not cut and new_tokens < most
     began = time.perf_counter()
     kept = postprocess.clean(text, extent, cursor, finished=finished)
     post_ms += _since(began)
-    confidence = math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0
+    confidence = math.exp(first_line) if new_tokens else 0.0
     withheld = _why_nothing(text, kept, confidence, settings)
     return Completion(
         text="" if withheld else kept.text,
@@ -132,7 +134,7 @@ def _complete(
         confidence=confidence,
         prompt_tokens=generation.prompt_tokens,
         reused_tokens=generation.reused_tokens,
-        new_tokens=len(logprobs),
+        new_tokens=new_tokens,
         syntax_ms=syntax_ms,
         prompt_ms=prompt_ms,
         first_token_ms=first_token_ms,

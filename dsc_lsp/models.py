@@ -32,6 +32,8 @@ class ModelFamily:
     ``prompt_tokens`` and ``suffix_tokens`` cap what is worth showing: the lengths the family was
     trained at, and what may be read again at a keystroke when the middle begins at the cursor.
     ``heals`` says whether the family does better when it writes the word before the cursor itself.
+    ``is_interpolated`` says that the family is so small that what the repository says has a say
+    in the choice of each token.
     """
 
     name: str
@@ -43,6 +45,7 @@ class ModelFamily:
     prompt_tokens: int
     suffix_tokens: int
     heals: bool
+    is_interpolated: bool = False
 
     @property
     def control_tokens(self) -> tuple[str, ...]:
@@ -80,6 +83,20 @@ STARTER = ModelFamily(
     prompt_tokens=480,
     suffix_tokens=96,
     heals=True,
+    is_interpolated=True,
+)
+
+# The engine without a model reads no prompt, so it is given next to none.
+LOOKUP = ModelFamily(
+    name="lookup",
+    pattern=r"lookup",
+    begin_of_text=BEGIN_OF_TEXT,
+    stop=(),
+    fim=None,
+    anchor_lines=None,
+    prompt_tokens=64,
+    suffix_tokens=0,
+    heals=False,
 )
 
 DEEPSEEK_CODER_BASE = ModelFamily(

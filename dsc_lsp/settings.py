@@ -123,8 +123,8 @@ class Settings:
     )
     min_confidence: float = _setting(
         0.0,
-        "Suggestions of which the model is less sure are not shown: the geometric mean of the"
-        " likelihoods of their tokens.",
+        "Suggestions that are less likely are not shown: the likelihood of the first line with its"
+        " end, as the model and the repository see it.",
         least=0.0,
         most=1.0,
     )

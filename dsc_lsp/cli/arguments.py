@@ -71,15 +71,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "dataset",
+        "datasets",
+        nargs="+",
         metavar="DATASET",
         help="JSON lines (HumanEval-infilling, CrossCodeEval), a folder, an installed package",
     )
-    parser.add_argument("--limit", type=_positive, help="a sample of so many holes")
+    parser.add_argument("--limit", type=_positive, help="a sample of so many holes of each")
     parser.add_argument("--seed", type=int, default=0, help="cuts holes and takes samples")
     parser.add_argument("--json", action="store_true", help="answer as JSON")
     parser.add_argument(
         "--run-tests", action="store_true", help="run what the model wrote with the task's tests"
+    )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="lookup alone, model alone, left to right, and lookup and model together",
     )
     parser.add_argument("--typing", action="store_true", help="type the gold text, accept, count")
     parser.add_argument(
@@ -204,18 +210,22 @@ def _doctor(chosen: argparse.Namespace) -> int:
 def _eval(chosen: argparse.Namespace) -> int:
     from dsc_lsp.cli import evaluate
 
-    return evaluate.run(
-        chosen.dataset,
-        model=chosen.model,
-        device=chosen.device,
-        remote=chosen.remote,
+    options = evaluate.Options(
         limit=chosen.limit,
         seed=chosen.seed,
         as_json=chosen.json,
         run_tests=chosen.run_tests,
         typing=chosen.typing,
+        compare=chosen.compare,
         seen=chosen.seen,
         samples=chosen.samples,
+    )
+    return evaluate.run(
+        chosen.datasets,
+        options,
+        model=chosen.model,
+        device=chosen.device,
+        remote=chosen.remote,
     )
 
 

@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,9 +13,11 @@ from dsc_lsp.cli.usage import UsageError
 from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine, EngineError
 from dsc_lsp.measure.evaluation import Score, Summary, by_group, evaluate, summarize
-from dsc_lsp.measure.holes import DatasetError, Hole, read_holes
-from dsc_lsp.measure.postprocessing import postprocessing
-from dsc_lsp.measure.replay import replay
+from dsc_lsp.measure.holes import DatasetError, Hole, read_holes, read_repository
+from dsc_lsp.measure.postprocessing import Postprocessing, postprocessing
+from dsc_lsp.measure.replay import Replay, replay
+from dsc_lsp.measure.variants import variants_of
+from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 
 _COLUMNS = (
@@ -34,61 +36,108 @@ _COLUMNS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the holes are chosen, completed and reported."""
+
+    limit: int | None
+    seed: int
+    as_json: bool
+    run_tests: bool
+    typing: bool
+    compare: bool
+    seen: Path | None
+    samples: int
+
+
 def run(
-    dataset: str,
+    datasets: Sequence[str],
+    options: Options,
     *,
     model: str | None,
     device: str | None,
     remote: str | None,
-    limit: int | None,
-    seed: int,
-    as_json: bool,
-    run_tests: bool,
-    typing: bool,
-    seen: Path | None,
-    samples: int,
 ) -> int:
-    """Complete the holes of a data set and print the measures; 1 if the model failed."""
+    """Complete the holes of data sets and print the measures; 1 if the model failed."""
     settings = chosen_settings(model=model, device=device, remote=remote)
     try:
-        holes = read_holes(dataset, seed=seed, limit=limit)
-        seen_lines = None if seen is None else _seen_lines(seen)
+        parts = [_Part.of(dataset, options) for dataset in datasets]
+        seen_lines = None if options.seen is None else _seen_lines(options.seen)
     except DatasetError as error:
         raise UsageError(str(error)) from None
     try:
         engine = open_engine(settings, lambda _message, _percent: None)
-        if typing:
-            return _print_replay(_with_bar(holes), settings, engine, as_json=as_json)
-        scores = list(
-            evaluate(
-                _with_bar(holes),
-                settings,
-                engine,
-                seen_lines=seen_lines,
-                run_programs=run_tests,
-            )
-        )
+        if options.typing:
+            return _print_replay(parts, settings, engine, as_json=options.as_json)
+        variants = variants_of(engine) if options.compare else {engine.name: engine}
+        scores = {
+            name: [
+                score
+                for part in parts
+                for score in evaluate(
+                    _with_bar(part.holes, name),
+                    settings,
+                    variant,
+                    repository=part.repository,
+                    seen_lines=seen_lines,
+                    run_programs=options.run_tests,
+                )
+            ]
+            for name, variant in variants.items()
+        }
     except EngineError as error:
         print(f"dsc-lsp: {error}", file=sys.stderr)
         return 1
-    if as_json:
-        print(json.dumps(_as_json(scores, settings, engine)))
-        return 0
-    print(f"{engine.name}, {dataset}, seed {seed}\n")
-    _print_table({"all": summarize(scores), **by_group(scores)})
-    after = postprocessing(scores, settings)
+    _print_scores(scores, datasets, settings, engine, options)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The holes of one data set, and what is known of the files around them."""
+
+    holes: list[Hole]
+    repository: Repository
+
+    @staticmethod
+    def of(dataset: str, options: Options) -> "_Part":
+        holes = read_holes(dataset, seed=options.seed, limit=options.limit)
+        return _Part(holes, read_repository(dataset))
+
+
+def _print_scores(
+    scores: Mapping[str, list[Score]],
+    datasets: Sequence[str],
+    settings: Settings,
+    engine: Engine,
+    options: Options,
+) -> None:
+    if options.as_json:
+        answer = _as_json(next(iter(scores.values())), settings, engine)
+        if options.compare:
+            answer = {name: _as_json(some, settings, engine) for name, some in scores.items()}
+        print(json.dumps(answer))
+        return
+    print(f"{engine.name}, {', '.join(datasets)}, seed {options.seed}\n")
+    for name, some in scores.items():
+        if options.compare:
+            print(f"{name}:")
+        _print_table({"all": summarize(some), **by_group(some)})
+        _print_postprocessing(postprocessing(some, settings))
+        for score in some[: options.samples]:
+            print(_sample(score))
+
+
+def _print_postprocessing(after: Postprocessing) -> None:
     print(
         f"\npost-processing: exact {after.exact_raw:.2f} % before and {after.exact_match:.2f} %"
         f" after; damaged {after.damaged:.2f} % (of gold texts {after.gold_damaged:.2f} %),"
         f" repaired {after.repaired:.2f} %, withheld {after.withheld:.2f} %"
     )
-    for score in scores[:samples]:
-        print(_sample(score))
-    return 0
 
 
-def _with_bar(holes: list[Hole]) -> Iterator[Hole]:
-    return iter(tqdm(holes, unit="hole", disable=not sys.stderr.isatty()))
+def _with_bar(holes: list[Hole], name: str) -> Iterator[Hole]:
+    return iter(tqdm(holes, name, unit="hole", disable=not sys.stderr.isatty()))
 
 
 def _seen_lines(path: Path) -> frozenset[str]:
@@ -99,9 +148,12 @@ def _seen_lines(path: Path) -> frozenset[str]:
 
 
 def _print_replay(
-    holes: Iterable[Hole], settings: Settings, engine: Engine, *, as_json: bool
+    parts: Sequence[_Part], settings: Settings, engine: Engine, *, as_json: bool
 ) -> int:
-    result = replay(holes, settings, engine)
+    result = Replay()
+    for part in parts:
+        holes = _with_bar(part.holes, engine.name)
+        result += replay(holes, settings, engine, repository=part.repository)
     if as_json:
         print(json.dumps({**asdict(result), "saved": result.saved, "model": engine.name}))
         return 0

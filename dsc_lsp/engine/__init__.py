@@ -2,13 +2,14 @@
 
 from functools import partial
 
+from dsc_lsp.engine import lookup
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.worker import Report
 from dsc_lsp.settings import Settings
 
 
 def open_engine(settings: Settings, report: Report) -> Engine:
-    """Load the engine that the settings name; blocking, seconds; a local one imports torch.
+    """Load the engine that the settings name; blocking, seconds; a local model imports torch.
 
     Raises:
         EngineError: it cannot be loaded; the message is for the user.
@@ -22,6 +23,9 @@ def open_engine(settings: Settings, report: Report) -> Engine:
 
 
 def _open_local(settings: Settings, report: Report) -> Engine:
+    if settings.model == lookup.NAME:
+        return lookup.LookupEngine()
+
     from dsc_lsp.engine.local import open_local
 
     return open_local(

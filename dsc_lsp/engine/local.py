@@ -2,7 +2,8 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import torch
@@ -31,6 +32,7 @@ from dsc_lsp.engine.healing import (
     healed,
     without_bytes,
 )
+from dsc_lsp.engine.interpolation import Evidence, evidence_of, interpolation, mixture_of
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.steps import EagerSteps
@@ -127,9 +129,34 @@ class LocalEngine:
         if device.type != "cpu":
             torch.accelerator.memory.empty_cache()
 
-    def _adjustments(self, _request: GenerationRequest) -> tuple[Adjustment, ...]:
+    def observe(self, request: GenerationRequest, answer: Sequence[int]) -> list[Evidence | None]:
+        """Return what repository and model know about each token of an answer: for fitting."""
+        assert request.continuations is not None, "there is something to be observed"
+        continuations, seen = request.continuations, list[Evidence | None]()
+
+        def look(row: torch.Tensor, generated: Sequence[int]) -> torch.Tensor:
+            likelihoods = torch.log_softmax(row.float(), dim=-1)
+            gold = answer[len(generated)]
+            evidence = evidence_of(likelihoods, generated, continuations, self.tokenizer, gold)
+            seen.append(evidence)
+            forced = torch.full_like(row, -math.inf)
+            forced[gold] = 0
+            return forced
+
+        self._cache.crop(
+            min(self._cache.common_prefix(request.prompt.ids), len(request.prompt.ids) - 1)
+        )
+        decoding = Decoding(len(answer), (), (look,))
+        for _ in generate(self._steps, request.prompt.ids, decoding, CancelToken(), Effort()):
+            pass
+        return seen
+
+    def _adjustments(self, request: GenerationRequest) -> tuple[Adjustment, ...]:
         """Return what has a say in the choice of each token of a request, in order."""
-        return ()
+        mixture = mixture_of(self.family.name) if self.family.is_interpolated else None
+        if mixture is None or request.continuations is None:
+            return ()
+        return (interpolation(request.continuations, self.tokenizer, mixture),)
 
     def _held_to(self, begins_with: bytes) -> tuple[Adjustment, ...]:
         if not begins_with:

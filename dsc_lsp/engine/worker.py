@@ -28,6 +28,9 @@ class WorkerState(Enum):
     CLOSED = "closed"
 
 
+_WITHOUT_ENGINE = (WorkerState.LOADING, WorkerState.FAILED)
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """The state with words for the user: the step of loading, the model's name, or the failure."""
@@ -51,6 +54,9 @@ class EngineWorker:
     ``on_announcement`` (of an ``Announcer``), which must not block. Work whose token is cancelled
     is not begun, or stops at its next token, so that the newest never waits for what nobody wants.
     The thread survives whatever the work raises.
+
+    ``stand_in`` needs no loading and does the work, on a thread of its own, while there is no
+    engine: until it is loaded, and where loading has failed.
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class EngineWorker:
         load: Callable[[Report], Engine],
         on_status: Callable[[WorkerStatus], None] = lambda _status: None,
         on_announcement: Callable[[str], None] = lambda _text: None,
+        *,
+        stand_in: Engine | None = None,
     ) -> None:
         self._load = load
         self._on_status = on_status
@@ -67,6 +75,7 @@ class EngineWorker:
         self._waiting: list[_Job] = []
         self._running: _Job | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._stand_in = None if stand_in is None else EngineWorker(lambda _report: stand_in)
 
     @property
     def status(self) -> WorkerStatus:
@@ -75,6 +84,8 @@ class EngineWorker:
 
     def start(self) -> None:
         """Begin to load the engine; returns at once."""
+        if self._stand_in is not None:
+            self._stand_in.start()
         self._thread.start()
 
     def submit(
@@ -84,9 +95,11 @@ class EngineWorker:
     ) -> "Future[T]":
         """Queue work; the future holds its result, ``Cancelled`` or an ``EngineError``.
 
-        While the engine loads the answer is ``EngineNotReady`` at once, after a failed load
-        it is the reason of the failure. Safe from any thread.
+        Without a stand-in the answer is ``EngineNotReady`` at once while the engine loads, and
+        after a failed load it is the reason of the failure. Safe from any thread.
         """
+        if self._stand_in is not None and self._status.state in _WITHOUT_ENGINE:
+            return self._stand_in.submit(work, cancel)
         future: Future[T] = Future()
         with self._changed:
             refusal = self._refusal()
@@ -119,6 +132,8 @@ class EngineWorker:
             self._changed.notify()
         for job in jobs:
             _give_up(job)
+        if self._stand_in is not None:
+            self._stand_in.close(timeout_seconds)
         if self._thread.ident is None:
             return True
         self._thread.join(timeout_seconds)

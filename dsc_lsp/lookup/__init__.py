@@ -13,13 +13,16 @@ from typing import Protocol
 class Continuation:
     """Text that followed a match of the text before the cursor, up to the end of its line.
 
-    ``text`` is never empty and begins at the cursor, or after what has been generated since.
-    ``matched`` counts the bytes (UTF-8) before it that agree. ``weight`` is the likelihood,
-    above 0 and at most 1, that the text goes on as it did there; it is fitted for the next
-    lexeme, so the sum over all continuations that begin with one lexeme is that lexeme's.
+    ``text`` is never empty and begins at the cursor, or after what has been generated since; a
+    line break is followed by the next line. ``lexeme`` is the word, sign, run of blanks or
+    line break with indentation that it begins with. ``matched`` counts the bytes (UTF-8) before
+    it that agree. ``weight`` is the likelihood, above 0 and at most 1, that the text goes on as
+    it did there; it is fitted for the next lexeme, so the sum over all continuations that begin
+    with one lexeme is the likelihood of that lexeme.
     """
 
     text: str
+    lexeme: str
     matched: int
     weight: float
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dsc_lsp.lookup.lexemes import BLANK, BREAK, SIGN, WORD, kind_of, lexeme_at
+from dsc_lsp.lookup.lexemes import BLANK, BREAK, SIGN, WORD, kind_of, lexeme_at, word_before
 from dsc_lsp.lookup.occurrences import AFTER, BEFORE, FOLDER, Occurrence, Surroundings
+from dsc_lsp.lookup.segment import LONGEST
 
 Features = npt.NDArray[np.float32]
 
@@ -34,11 +35,14 @@ OF_OCCURRENCE = (
     "next is a word",
     "next is a word of this file",
     "next is a word of the last lines",
+    "next is a word of the next lines",
+    "next is a word of this line",
     "next is a line break",
     "next is a sign",
     "next are blanks",
     "the line would repeat the one before",
     "the line would repeat the next one",
+    "the line would repeat one of this file",
 )
 """The columns of ``describe``."""
 OF_ALL = ("bias", *OF_OCCURRENCE[1:6], "how many")
@@ -48,6 +52,8 @@ _NEXT_LINE = re.compile(rb"\n\s*([^\n\0]*)")
 _STEPS = ((0, 4), (4, 4), (8, 8), (16, 16), (32, 32))
 _RECENT_BYTES = 3_000
 _NEAR_BYTES = 40_000
+_NEXT_BYTES = 300
+_NO_WORD = (False, False, False, False)
 _LINE_BYTES = 300
 _LOG_LINES = 6.0
 _BREAK_BYTE = ord("\n")
@@ -71,7 +77,10 @@ class Description:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._lines: dict[tuple[int, int], Line] = {}
-        self._words: dict[bytes, tuple[bool, bool, bool]] = {}
+        self._words: dict[bytes, tuple[bool, bool, bool, bool]] = {}
+        self._codes: dict[bytes, bool] = {}
+        self._above, self._below = around.before[-_NEAR_BYTES:], around.after[:_NEAR_BYTES]
+        self._next_lines = around.after[:_NEXT_BYTES]
         self._breaks_before = np.flatnonzero(around.text_before.array == _BREAK_BYTE)
         self._breaks_after = np.flatnonzero(around.text_after.array == _BREAK_BYTE)
         self._recent = around.before[-_RECENT_BYTES:]
@@ -92,6 +101,7 @@ class Description:
         depth = len(line) - len(code)
         last = before[:start].rstrip().rpartition(b"\n")[2].strip(b"\0 \t")
         first_of_next = lexeme_at(self._next_line, 0)
+        started = word_before(before[-LONGEST:])
         lexemes: list[bytes] = []
         fits: list[tuple[bool, ...]] = []
         for text, place, _, _ in occurrences:
@@ -111,12 +121,14 @@ class Description:
                     and there.after.startswith(first_of_next),
                     there.before == last != b"",
                     there.indentation == depth,
-                    *(self._known_word(lexeme) if kind == WORD else (False, False, False)),
+                    *(self._known_word(started + lexeme) if kind == WORD else _NO_WORD),
+                    kind == WORD and started + lexeme in code,
                     kind == BREAK,
                     kind == SIGN,
                     kind == BLANK,
                     whole == last,
                     whole == self._next_line != b"",
+                    self._is_line(whole),
                 )
             )
         rows = np.zeros((len(occurrences), len(OF_OCCURRENCE)), np.float32)
@@ -166,15 +178,23 @@ class Description:
             )
         return line
 
-    def _known_word(self, word: bytes) -> tuple[bool, bool, bool]:
-        """Return that it is a word, and whether it is one of this file and of the last lines."""
+    def _is_line(self, code: bytes) -> bool:
+        """Whether a line with this code stands near the cursor."""
+        known = self._codes.get(code)
+        if known is None:
+            line = code + b"\n"
+            known = self._codes[code] = line in self._above or line in self._below
+        return known
+
+    def _known_word(self, word: bytes) -> tuple[bool, bool, bool, bool]:
+        """Return that it is a word, and whether one of this file, the last and the next lines."""
         known = self._words.get(word)
         if known is None:
-            around = self._around
             known = self._words[word] = (
                 True,
-                word in around.before[-_NEAR_BYTES:] or word in around.after[:_NEAR_BYTES],
+                word in self._above or word in self._below,
                 word in self._recent,
+                word in self._next_lines,
             )
         return known
 

@@ -22,6 +22,7 @@ Weights = npt.NDArray[np.float32]
 
 _LONGEST_TEXT = 160
 _LEAST_WEIGHT = 0.001
+_BREAK = ord("\n")
 
 
 class Prediction:
@@ -35,25 +36,26 @@ class Prediction:
     def after(self, generated: str) -> list[Continuation]:
         """Return what may follow the text before the cursor and ``generated``, best first.
 
-        Texts that begin with the same lexeme stand together, the likelier lexeme first, so the
-        first is the best guess. The weights sum to the likelihood that one of them is right.
+        Texts that begin with the same lexeme (for line breaks, whatever the indentation) stand
+        together, the likelier lexeme first, so the first is the best guess. The weights sum to
+        the likelihood that one of them is right.
         """
         rows, lexemes, found = self.evidence(generated)
-        weights = attention(rows, *fitted())
-        of_lexeme: dict[bytes, float] = {}
-        of_text: dict[bytes, float] = {}
-        length: dict[bytes, int] = {}
-        for lexeme, weight, occurrence in zip(lexemes, weights.tolist(), found, strict=True):
-            text = _text_at(occurrence, lexeme)
-            of_lexeme[lexeme] = of_lexeme.get(lexeme, 0.0) + weight
-            of_text[text] = of_text.get(text, 0.0) + weight
-            length[text] = max(length.get(text, 0), occurrence.length)
-        order = sorted(of_text, key=lambda text: -of_text[text])
-        order.sort(key=lambda text: -of_lexeme[_lexeme_of(text)])
+        weights = attention(rows, *fitted()).tolist()
+        likelihood: dict[bytes, float] = {}
+        texts: dict[bytes, tuple[float, int, bytes]] = {}
+        for lexeme, weight, occurrence in zip(lexemes, weights, found, strict=True):
+            likelihood[lexeme] = likelihood.get(lexeme, 0.0) + weight
+            text = _text_at(occurrence)
+            so_far, matched, _ = texts.get(text, (0.0, 0, lexeme))
+            texts[text] = (so_far + weight, max(matched, occurrence.length), lexeme)
+        order = sorted(
+            texts.items(), key=lambda item: (likelihood[item[1][2]], item[1][0]), reverse=True
+        )
         return [
-            Continuation(text.decode("utf-8", "ignore"), length[text], of_text[text])
-            for text in order
-            if of_text[text] >= _LEAST_WEIGHT
+            Continuation(_str(text), _str(lexeme_at(text, 0)), matched, weight)
+            for text, (weight, matched, _) in order
+            if weight >= _LEAST_WEIGHT
         ]
 
     def evidence(self, generated: str) -> tuple[Features, list[bytes], list[Occurrence]]:
@@ -82,15 +84,14 @@ def fitted() -> tuple[Weights, Weights]:
     )
 
 
-def _text_at(occurrence: Occurrence, lexeme: bytes) -> bytes:
-    """Return the rest of the line at an occurrence with its line break."""
+def _text_at(occurrence: Occurrence) -> bytes:
+    """Return the rest of the line at an occurrence, or its line break and the next line."""
     text, place = occurrence.text, occurrence.place
-    if lexeme == b"\n":
-        return b"\n"
-    end = text.find(b"\n", place, place + _LONGEST_TEXT)
-    rest = text[place : end + 1 if end >= 0 else place + _LONGEST_TEXT]
-    return rest.partition(b"\0")[0]
+    last = place + _LONGEST_TEXT
+    end = text.find(b"\n", place + (text[place] == _BREAK), last)
+    rest = text[place : end + 1 if end >= 0 else last]
+    return rest.partition(b"\0")[0] or b"\n"
 
 
-def _lexeme_of(text: bytes) -> bytes:
-    return lexeme_at(text, 0)
+def _str(text: bytes) -> str:
+    return text.decode("utf-8", "ignore")

@@ -66,16 +66,19 @@ def evaluate(
     settings: Settings,
     engine: Engine,
     *,
+    repository: Repository | None = None,
     seen_lines: frozenset[str] | None = None,
     run_programs: bool = False,
 ) -> Iterator[Score]:
     """Yield a score for each hole.
 
+    ``repository`` knows the files around the holes; a hole's own file it is told of by the hole.
     ``seen_lines`` are the lines, stripped, that the model was trained on, where they are known.
     ``run_programs`` runs what the model wrote, in a limited subprocess.
     """
+    repository = repository or Repository()
     for hole in holes:
-        completion = complete(hole.cursor, Repository(), settings, engine, CancelToken())
+        completion = complete(hole.cursor, repository, settings, engine, CancelToken())
         text = completion.text
         line = hole.cursor.line_before + hole.gold.split("\n")[0]
         yield Score(

@@ -17,6 +17,7 @@ from typing import Any
 
 from dsc_lsp.document import Cursor, Document, Position, indentation, split_lines
 from dsc_lsp.languages import identifier_of
+from dsc_lsp.repository import Repository
 
 _LARGEST_FILE = 400_000
 _LONGEST_LINE = 400
@@ -73,6 +74,22 @@ def read_holes(dataset: str, *, seed: int, limit: int | None) -> list[Hole]:
     if limit is None or limit >= len(holes):
         return holes
     return Random(seed).sample(holes, limit)
+
+
+def read_repository(dataset: str) -> Repository:
+    """Return what is known of a folder or an installed package; of a data set file nothing.
+
+    Raises:
+        DatasetError: there is no such data set.
+    """
+    repository, path = Repository(), Path(dataset)
+    if path.is_file():
+        return repository
+    folder = path if path.is_dir() else _package_folder(dataset)
+    repository.index.update_all(
+        (source.absolute().as_uri(), text) for source, _, text in _sources(folder)
+    )
+    return repository
 
 
 def hole_in(
@@ -167,6 +184,13 @@ def _package_folder(name: str) -> Path:
 
 
 def _from_folder(folder: Path, seed: int) -> Iterator[Hole]:
+    for path, language, text in _sources(folder):
+        name = path.relative_to(folder).as_posix()
+        yield from _cut(name, text, language, path.absolute().as_uri(), seed)
+
+
+def _sources(folder: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield the path, language and text of each source file."""
     for path in sorted(folder.rglob("*")):
         language = identifier_of(path)
         parts = path.relative_to(folder).parts
@@ -176,8 +200,7 @@ def _from_folder(folder: Path, seed: int) -> Iterator[Hole]:
             continue
         text = _source(path)
         if text is not None:
-            name = path.relative_to(folder).as_posix()
-            yield from _cut(name, text, language, path.absolute().as_uri(), seed)
+            yield path, language, text
 
 
 def _source(path: Path) -> str | None:

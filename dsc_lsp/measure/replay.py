@@ -21,34 +21,43 @@ class Replay:
     accepted: int = 0
     wrong: int = 0
 
+    def __add__(self, other: "Replay") -> "Replay":
+        return Replay(
+            self.characters + other.characters,
+            self.keystrokes + other.keystrokes,
+            self.accepted + other.accepted,
+            self.wrong + other.wrong,
+        )
+
     @property
     def saved(self) -> float:
         """The share of keystrokes saved, in percent; an acceptance costs one."""
         return 100 * (1 - self.keystrokes / self.characters) if self.characters else 0.0
 
 
-def replay(holes: Iterable[Hole], settings: Settings, engine: Engine) -> Replay:
+def replay(
+    holes: Iterable[Hole],
+    settings: Settings,
+    engine: Engine,
+    *,
+    repository: Repository | None = None,
+) -> Replay:
     """Type each hole's gold text key by key, asking for a suggestion before every key.
 
     A suggestion that the gold text goes on with is accepted; any other counts as wrong.
     """
     total = Replay()
+    repository = repository or Repository()
     for hole in holes:
-        one = _type(hole, settings, engine)
-        total = Replay(
-            total.characters + one.characters,
-            total.keystrokes + one.keystrokes,
-            total.accepted + one.accepted,
-            total.wrong + one.wrong,
-        )
+        total += _type(hole, settings, engine, repository)
     return total
 
 
-def _type(hole: Hole, settings: Settings, engine: Engine) -> Replay:
+def _type(hole: Hole, settings: Settings, engine: Engine, repository: Repository) -> Replay:
     written = keystrokes = accepted = wrong = 0
     while written < len(hole.gold):
         cursor = _after(hole, written)
-        text = complete(cursor, Repository(), settings, engine, CancelToken()).text
+        text = complete(cursor, repository, settings, engine, CancelToken()).text
         keystrokes += 1
         if text and hole.gold.startswith(text, written):
             accepted += 1

@@ -1,7 +1,6 @@
 """What is known of the files around a document."""
 
 import threading
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dsc_lsp.document import Cursor, Document
@@ -20,13 +19,17 @@ class Repository:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._changed: dict[str, Document | None] = {}
+        self._index: Index | None = None
 
-    @cached_property
+    @property
     def index(self) -> "Index":
         """The texts of all files by URI; whoever reads files of the workspace tells it of them."""
         from dsc_lsp.lookup.index import Index
 
-        return Index()
+        with self._lock:
+            if self._index is None:
+                self._index = Index()
+            return self._index
 
     def update(self, document: Document) -> None:
         """Know a document as the editor has it; it stands above what the disk says."""

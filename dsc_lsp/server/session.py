@@ -13,6 +13,7 @@ from dsc_lsp import __version__, settings
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.document import Cursor, Document
 from dsc_lsp.engine.base import Engine
+from dsc_lsp.engine.lookup import LookupEngine
 from dsc_lsp.engine.worker import EngineWorker, Report, WorkerState, WorkerStatus
 from dsc_lsp.repository import Repository
 from dsc_lsp.server.generations import Generations
@@ -61,6 +62,7 @@ class Server(LanguageServer):
             lambda report: open_engine(self.base_settings, report),
             self._status_from_worker,
             self._announcement_from_worker,
+            stand_in=LookupEngine(),
         )
         self.generations = Generations(self.worker)
         self.repository = Repository()

@@ -65,7 +65,7 @@ def test_what_a_suggestion_costs_is_counted() -> None:
     result = suggest(cursor_in("x = ‸", language="python"), "12345678")
     assert result.new_tokens == 4
     assert result.prompt_tokens == 1 + len("x = ")
-    assert result.confidence == pytest.approx(math.exp(-0.5))
+    assert result.confidence == pytest.approx(math.exp(-0.5 * 4))
     assert 0 <= result.prompt_ms <= result.first_token_ms <= result.total_ms
 
 

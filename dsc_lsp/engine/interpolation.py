@@ -1,0 +1,155 @@
+"""A small model's next token mixed with what the repository says.
+
+A nested cache model (Hellendoorn and Devanbu, FSE 2017) interpolated as by Grave et al. (2017):
+``(1 - share) * model + share * repository``. The share depends on how sure either is, and among
+the repository's tokens those count more that the model finds likely, too. The parameters
+maximize the likelihood of real code (``dsc_lsp.measure.fit``) and stand in ``mixtures.json``, by
+the name of the model's family.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dsc_lsp.engine.choice import Adjustment
+from dsc_lsp.lookup import Continuations
+
+FEATURES = (
+    "bias",
+    "the repository's certainty that it knows",
+    "the repository's certainty of its best token",
+    "the model's certainty of its best token",
+    "the model's certainty of the repository's best token",
+    "the repository's certainty of the model's best token",
+    "bytes agreeing",
+)
+"""The columns of ``Evidence.features``: logarithms of likelihoods, the first one's odds."""
+
+_READ = 32
+LEAST = 1e-4
+"""Added to likelihoods before their logarithm is taken."""
+
+Numbers = npt.NDArray[np.float64]
+
+
+class Vocabulary(Protocol):
+    """What is needed of a model's tokenizer."""
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Return the ids of a text."""
+        ...
+
+    def bytes_of(self, token: int) -> bytes:
+        """Return the bytes that a token stands for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Fitted parameters: of the share by ``FEATURES``, and how much the model's opinion counts."""
+
+    share: tuple[float, ...]
+    opinion: float
+
+    def parts(self, evidence: "Evidence") -> tuple[float, Numbers]:
+        """Return the repository's share, and the likelihoods of its tokens, summing to 1."""
+        odds = float(np.dot(self.share, evidence.features))
+        counted = evidence.weights * (evidence.model + LEAST) ** self.opinion
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds)))), counted / counted.sum()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the repository says about the next token, and the model about the same tokens.
+
+    ``gold`` is the token that was really written and ``model_of_gold`` the model's likelihood
+    of it, where that is known.
+    """
+
+    ids: tuple[int, ...]
+    weights: Numbers
+    model: Numbers
+    features: Numbers
+    gold: int = -1
+    model_of_gold: float = 0.0
+
+
+def interpolation(
+    continuations: Continuations, vocabulary: Vocabulary, mixture: Mixture
+) -> Adjustment:
+    """Return the adjustment of a model's logits to the mixture's log likelihoods."""
+
+    def adjust(row: torch.Tensor, generated: Sequence[int]) -> torch.Tensor:
+        likelihoods = torch.log_softmax(row.float(), dim=-1)
+        evidence = evidence_of(likelihoods, generated, continuations, vocabulary)
+        if evidence is None:
+            return row
+        share, among = mixture.parts(evidence)
+        mixed = likelihoods + math.log1p(-share)
+        ids = torch.tensor(evidence.ids, device=row.device)
+        said = torch.tensor(np.log(share * among), dtype=mixed.dtype, device=row.device)
+        mixed[ids] = torch.logaddexp(mixed[ids], said)
+        return mixed
+
+    return adjust
+
+
+def evidence_of(
+    likelihoods: torch.Tensor,
+    generated: Sequence[int],
+    continuations: Continuations,
+    vocabulary: Vocabulary,
+    gold: int = -1,
+) -> Evidence | None:
+    """Return what is known about the next token; ``None`` if the repository knows nothing.
+
+    ``likelihoods`` are the model's, logarithms of shape (vocabulary,). ``gold`` is the token
+    that was really written, if that is known.
+    """
+    try:
+        said = b"".join(map(vocabulary.bytes_of, generated)).decode()
+    except UnicodeDecodeError:  # within a character, which is the model's alone
+        return None
+    found = continuations.after(said)
+    weights: dict[int, float] = {}
+    for one in found:
+        ids = vocabulary.encode(one.text[:_READ])
+        if ids:
+            weights[ids[0]] = weights.get(ids[0], 0.0) + one.weight
+    if not weights:
+        return None
+    ids = tuple(weights)
+    model = likelihoods[list(ids)].exp().double().cpu().numpy()
+    known = min(sum(weights.values()), 1 - LEAST)
+    best = max(range(len(ids)), key=lambda index: weights[ids[index]])
+    best_of_model = likelihoods.max(dim=-1)
+    features = [
+        1.0,
+        math.log(known / (1 - known)),
+        math.log(weights[ids[best]]),
+        float(best_of_model.values),
+        math.log(model[best] + LEAST),
+        math.log(weights.get(int(best_of_model.indices), 0.0) + LEAST),
+        math.log1p(max(one.matched for one in found)),
+    ]
+    of_gold = math.exp(float(likelihoods[gold])) if gold >= 0 else 0.0
+    repository = np.array(list(weights.values()))
+    return Evidence(ids, repository, model, np.array(features), gold, of_gold)
+
+
+@cache
+def mixture_of(family: str) -> Mixture | None:
+    """Return the fitted parameters of a family; ``None`` if it has none."""
+    text = resources.files("dsc_lsp.engine").joinpath("mixtures.json").read_text("utf-8")
+    stored = json.loads(text).get(family)
+    if stored is None:
+        return None
+    return Mixture(tuple(stored["share"][name] for name in FEATURES), stored["opinion"])
