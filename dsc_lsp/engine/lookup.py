@@ -16,6 +16,8 @@ NAME = "lookup"
 
 _NO_ID = -1
 _LEAST_LIKELY = 0.02
+_LEAST_MATCHED = 3
+"""Fewer code points before the cursor agree everywhere, and what follows them means nothing."""
 
 
 class BytesTokenizer:
@@ -43,7 +45,7 @@ class LookupEngine:
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         """Start to say what ``request.continuations`` knows; the prompt is not read.
 
-        Ends where nothing is known or no lexeme is likely.
+        Ends where next to nothing agrees or no lexeme is likely.
         """
         tokens = _tokens(request.continuations, request.max_new_tokens, cancel)
         return Generation(prompt_tokens=0, reused_tokens=0, tokens=tokens)
@@ -61,7 +63,7 @@ def _tokens(
     for _ in range(max_new_tokens):
         cancel.check()
         found = continuations.after(said)
-        if not found:
+        if not found or found[0].matched < _LEAST_MATCHED:
             return
         lexeme = found[0].lexeme
         likelihood = min(1.0, sum(one.weight for one in found if _alike(one.lexeme, lexeme)))

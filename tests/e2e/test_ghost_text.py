@@ -124,11 +124,12 @@ async def test_a_newer_request_supersedes_the_older_and_gets_the_answer():
         assert texts == ([wanted] if wanted else [])
 
 
-async def test_requests_while_the_model_loads_get_an_empty_list_at_once():
+async def test_while_the_model_loads_the_open_documents_answer():
     async with session() as editor:
         editor.open(URI, TEXT)
-        assert await editor.ghost_text(URI, LINE, 0) == []
-        assert not (await editor.popup(URI, LINE, 0)).items
+        [item] = await editor.ghost_text(URI, LINE, 0)
+        assert item.insert_text == '        print("é☃😀", name)'
+        assert (await editor.popup(URI, LINE, 0)).items
         assert not any(isinstance(one, types.WorkDoneProgressEnd) for one in editor.progress())
         assert await editor.loaded() == "starter"
         kinds = [type(one) for one in editor.progress()]
