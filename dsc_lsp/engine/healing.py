@@ -126,7 +126,7 @@ class HealedContinuations:
             return ()
         rest = self.word[len(generated) :]
         return tuple(
-            Continuation(rest + one.text, one.matched, one.weight)
+            Continuation(rest + one.text, rest + one.lexeme, one.matched, one.weight)
             for one in self.continuations.after("")
         )
 

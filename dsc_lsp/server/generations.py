@@ -131,6 +131,12 @@ class Generations:
         for uri in list(self._of_document):
             self.forget(uri)
 
+    def forget_finished(self) -> None:
+        """Forget what has run, so that it is asked for anew: a better engine is there."""
+        for uri, generations in self._of_document.items():
+            for generation in [one for one in generations if one.task.done()]:
+                self._drop(uri, generation)
+
     def forget(self, uri: str) -> None:
         """Give up whatever runs for a document and forget what has run: it is closed."""
         for generation in list(self._of_document.get(uri, ())):

@@ -167,5 +167,9 @@ class Server(LanguageServer):
         _log.info("model: %s (%s)", status.state.value, status.message)
         self.loading.update(status)
         self.status.worker_changed(status)
+        if status.state is WorkerState.READY:
+            # What was said until now was said by the stand-in.
+            self.generations.forget_finished()
+            self.suggestions = Suggestions()
         if status.state is WorkerState.FAILED:
             self.tell_once(status.message, types.MessageType.Error)

@@ -119,7 +119,7 @@ def test_the_word_before_the_cursor_is_taken_off(text: str, taken: bytes) -> Non
 def test_continuations_are_those_of_the_cursor() -> None:
     class Known:
         def after(self, generated: str) -> Sequence[Continuation]:
-            return [Continuation("rage" + generated, 4, 1.0)]
+            return [Continuation("rage" + generated, "rage", 4, 1.0)]
 
     followed = HealedContinuations(Known(), "ave")
     assert [one.text for one in followed.after("")] == ["average"]
