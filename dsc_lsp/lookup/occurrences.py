@@ -110,8 +110,11 @@ def _places(
     """Yield texts with places in them and how near these are."""
     for nearness, text in ((BEFORE, around.text_before), (AFTER, around.text_after)):
         places = text.scan(before, _OF_A_TEXT)
-        # At its end the text before the cursor matches itself.
-        places = places[places < len(text.data) - LONGEST]
+        if nearness == BEFORE:
+            # What stands on the cursor's line would be said over and over.
+            places = places[places <= text.data.rfind(b"\n") + 1]
+        else:
+            places = places[places < len(text.data) - LONGEST]
         if len(places):
             yield text, places, np.full(len(places), nearness)
     folder = folder_number(around.path)

@@ -187,7 +187,7 @@ async def test_closing_gives_up_what_runs(gate: Gate) -> None:
         assert texts(await client.answer(client.popup(0, 0))) == []
 
 
-async def test_while_the_model_loads_the_list_is_empty(gate: Gate) -> None:
+async def test_while_the_model_loads_the_lookup_answers(gate: Gate) -> None:
     def load(_settings: Settings, report: Any) -> ScriptedEngine:
         report("Reading weights", 10)
         gate(0)
@@ -195,12 +195,12 @@ async def test_while_the_model_loads_the_list_is_empty(gate: Gate) -> None:
 
     async with connected(load) as client:
         await client.open_session()
-        client.open("x = \n")
-        assert texts(await client.answer(client.ghost_text(0, 4))) == []
-        assert texts(await client.answer(client.popup(0, 4))) == []
+        client.open("value = compute(1)\nreport(value)\nvalue = \nreport(value)\n")
+        assert texts(await client.answer(client.ghost_text(2, 8))) == ["compute(1)"]
+        assert texts(await client.answer(client.popup(2, 8))) == ["compute(1)"]
         gate.open()
         await client.loaded()
-        assert texts(await client.answer(client.ghost_text(0, 4))) == ["ok"]
+        assert texts(await client.answer(client.ghost_text(2, 8))) == ["ok"]
         kinds = [m["params"]["value"]["kind"] for m in client.of_method("$/progress")]
         assert kinds[0] == "begin"
         assert kinds.count("begin") == kinds.count("end") == 1
