@@ -166,10 +166,6 @@ class Server(LanguageServer):
     def _status_changed(self, status: WorkerStatus) -> None:
         _log.info("model: %s (%s)", status.state.value, status.message)
         self.loading.update(status)
-        if status.state is WorkerState.READY:
-            # What was said in the model's stead is no longer the best there is.
-            self.generations.forget_all()
-            self.suggestions = Suggestions()
         self.status.worker_changed(status)
         if status.state is WorkerState.READY:
             # What was said until now was said by the stand-in.
