@@ -12,9 +12,17 @@ _INSTALL = Path(__file__).parent / "install"
 _LONGEST_SECONDS = 600
 
 
-@functools.cache
 def installed(editor: str) -> Path:
     """Return the folder that ``install/EDITOR.sh`` installs into, or skip the test loudly."""
+    problem = _installation_problem(editor)
+    if problem is not None:
+        pytest.skip(f"{editor} CANNOT BE HAD here: {problem}")
+    return cache_folder()
+
+
+@functools.cache
+def _installation_problem(editor: str) -> str | None:
+    """Install once a session; returns what went wrong."""
     command = ["bash", str(_INSTALL / f"{editor}.sh")]
     environment = os.environ | {"DSC_EDITORS_CACHE": str(cache_folder())}
     ended = subprocess.run(
@@ -27,10 +35,10 @@ def installed(editor: str) -> Path:
         timeout=_LONGEST_SECONDS,
         check=False,
     )
-    if ended.returncode != 0:
-        last = (ended.stdout.strip().splitlines() or ["it said nothing"])[-1]
-        pytest.skip(f"{editor} CANNOT BE HAD here: {command[-1]}: {last}")
-    return cache_folder()
+    if ended.returncode == 0:
+        return None
+    last = (ended.stdout.strip().splitlines() or ["it said nothing"])[-1]
+    return f"{command[-1]}: {last}"
 
 
 def cache_folder() -> Path:

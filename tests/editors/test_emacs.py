@@ -51,7 +51,8 @@ def start(home: Sandbox) -> Iterator[Start]:
             init = home.home / "init.el"
             words = " ".join(f'"{word}"' for word in command)
             init.write_text(
-                "(setq native-comp-jit-compilation nil inhibit-startup-screen t"
+                "(setq native-comp-jit-compilation nil native-comp-enable-subr-trampolines nil"
+                " inhibit-startup-screen t"
                 " make-backup-files nil create-lockfiles nil"
                 " python-indent-guess-indent-offset nil)\n"
                 f"(add-to-list 'load-path \"{EDITORS / 'emacs'}\")\n(require 'dsc)\n"

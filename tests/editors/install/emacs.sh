@@ -22,7 +22,7 @@ if [ ! -e "$root/.compiled" ]; then
     shared=$(ls -d "$root"/usr/share/emacs/[0-9]*)
     EMACSLOADPATH=$shared/lisp EMACSDATA=$shared/etc EMACSDOC=$shared/etc EMACSPATH=$root \
         "$root/usr/bin/emacs-nox" --dump-file="$(ls "$root"/usr/libexec/emacs/*/*/*.pdmp)" \
-        -Q --batch "${paths[@]}" --eval '(setq native-comp-jit-compilation nil)' \
+        -Q --batch "${paths[@]}" --eval '(setq native-comp-jit-compilation nil native-comp-enable-subr-trampolines nil)' \
         -f batch-byte-compile "${files[@]}" >"$root/.compile.log" 2>&1
     touch "$root/.compiled"
 fi
