@@ -9,14 +9,30 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
-from dsc_lsp import postprocess, prompt, syntax
+from dsc_lsp import context, postprocess, prompt, syntax
 from dsc_lsp.cancel import CancelToken
+from dsc_lsp.context import Context
 from dsc_lsp.document import Cursor
-from dsc_lsp.engine.base import Effort, Engine, EngineChanged, GenerationRequest, Prompt
+from dsc_lsp.engine.base import (
+    Effort,
+    Engine,
+    EngineChanged,
+    GenerationRequest,
+    Prompt,
+    PromptPart,
+    Tokenizer,
+)
 from dsc_lsp.engine.tokens import text_decoder
+from dsc_lsp.models import ModelFamily
 from dsc_lsp.repository import Repository
+from dsc_lsp.repository.plan import Plan
+from dsc_lsp.repository.secrets import redacted
 from dsc_lsp.settings import Settings
+
+_LEAST_CONTEXT_TOKENS = 32
+_NO_CONTEXT = Context("", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,24 @@ class Completion:
     effort: Effort
 
 
+_SECRET = Completion(
+    text="",
+    raw="",
+    changed=(),
+    withheld="A file or line that looks like a secret is never shown to the model.",
+    confidence=0.0,
+    prompt_tokens=0,
+    reused_tokens=0,
+    new_tokens=0,
+    syntax_ms=0.0,
+    prompt_ms=0.0,
+    first_token_ms=0.0,
+    post_ms=0.0,
+    total_ms=0.0,
+    effort=Effort(),
+)
+
+
 def complete(
     cursor: Cursor,
     repository: Repository,
@@ -58,7 +92,7 @@ def complete(
     after_acceptance: bool = False,
     on_text: Callable[[str], None] = lambda _text: None,
 ) -> Completion:
-    """Return the suggestion at a cursor.
+    """Return the suggestion at a cursor; nothing in a file or a line that holds secrets.
 
     ``after_acceptance`` says that a suggestion that ends at the cursor has just been accepted.
     ``on_text`` is called with all that the model has written whenever it has written more.
@@ -67,10 +101,13 @@ def complete(
         Cancelled: somebody called ``cancel``; noticed at the next token.
         EngineError: the engine failed; the message is for the user.
     """
+    shown = redacted(cursor)
+    if shown is None:
+        return _SECRET
     while True:
         with suppress(EngineChanged):
             return _complete(
-                cursor,
+                shown,
                 repository,
                 settings,
                 engine,
@@ -94,7 +131,7 @@ def _complete(
     start = time.perf_counter()
     extent = extent_of(cursor, settings, after_acceptance=after_acceptance)
     syntax_ms = _since(start)
-    words = prompt_at(cursor, settings, engine)
+    words = prompt_at(cursor, settings, engine, repository)
     prompt_ms = _since(start)
     most = _most_new_tokens(settings, engine)
     request = GenerationRequest(
@@ -158,10 +195,42 @@ def extent_of(
     )
 
 
-def prompt_at(cursor: Cursor, settings: Settings, engine: Engine) -> Prompt:
-    """Return what the engine is told at a cursor."""
-    budget = _context_tokens(settings, engine) - _most_new_tokens(settings, engine)
-    return prompt.build_prompt(cursor, engine.family, engine.tokenizer, budget)
+def prompt_at(
+    cursor: Cursor, settings: Settings, engine: Engine, repository: Repository | None = None
+) -> Prompt:
+    """Return what the engine is told at a cursor; of the repository what is planned by now."""
+    budget = _prompt_tokens(settings, engine)
+    text = context_at(cursor, settings, engine, repository).text
+    part = PromptPart(engine.tokenizer.encode(text), text) if text else None
+    return prompt.build_prompt(cursor, engine.family, engine.tokenizer, budget, part)
+
+
+def context_at(
+    cursor: Cursor, settings: Settings, engine: Engine, repository: Repository | None
+) -> Context:
+    """Return what the engine is told of other files at a cursor."""
+    family = engine.family
+    room = min(_prompt_tokens(settings, engine), family.prompt_tokens)
+    most = int(room * family.context_share)
+    if repository is None or not settings.repository_context or most < _LEAST_CONTEXT_TOKENS:
+        return _NO_CONTEXT
+    plan = repository.plan(cursor)
+    return _NO_CONTEXT if plan is None else _fitted(plan, most, family, engine.tokenizer)
+
+
+@lru_cache(8)
+def _fitted(plan: Plan, most: int, family: ModelFamily, tokenizer: Tokenizer) -> Context:
+    """Return the context of a plan, the same one from key to key until there is another plan."""
+    return context.fitted(
+        plan,
+        most,
+        lambda path: family.file_header.format(path=path),
+        lambda text: len(tokenizer.encode(text)),
+    )
+
+
+def _prompt_tokens(settings: Settings, engine: Engine) -> int:
+    return _context_tokens(settings, engine) - _most_new_tokens(settings, engine)
 
 
 def _in_word(cursor: Cursor) -> bool:

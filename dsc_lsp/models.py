@@ -34,6 +34,8 @@ class ModelFamily:
     ``heals`` says whether the family does better when it writes the word before the cursor itself.
     ``is_interpolated`` says that the family is so small that what the repository says has a say
     in the choice of each token.
+    ``file_header`` stands above each other file that is shown, before the code of the current one;
+    ``context_share`` is how much of the prompt such files may take, by measurement.
     """
 
     name: str
@@ -46,6 +48,8 @@ class ModelFamily:
     suffix_tokens: int
     heals: bool
     is_interpolated: bool = False
+    file_header: str = "#{path}\n"
+    context_share: float = 0.0
 
     @property
     def control_tokens(self) -> tuple[str, ...]:
@@ -109,6 +113,7 @@ DEEPSEEK_CODER_BASE = ModelFamily(
     prompt_tokens=16_384,
     suffix_tokens=256,
     heals=True,
+    context_share=0.5,
 )
 
 # The instruct models are not trained to fill in the middle
@@ -123,6 +128,7 @@ DEEPSEEK_CODER_INSTRUCT = ModelFamily(
     prompt_tokens=16_384,
     suffix_tokens=256,
     heals=True,
+    context_share=0.5,
 )
 
 # The embedded model, and the hub's checkpoints from the most to the least able.

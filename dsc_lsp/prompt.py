@@ -17,20 +17,28 @@ _ROOM_STEP_TOKENS = 64
 _MOST_CHARACTERS_PER_TOKEN = 16
 
 
-def build_prompt(cursor: Cursor, family: ModelFamily, tokenizer: Tokenizer, budget: int) -> Prompt:
+def build_prompt(
+    cursor: Cursor,
+    family: ModelFamily,
+    tokenizer: Tokenizer,
+    budget: int,
+    context: PromptPart | None = None,
+) -> Prompt:
     """Return what the model reads: fill-in-the-middle, or left-to-right without a suffix.
 
-    The prompt has at most ``budget`` tokens. The text right before the cursor is kept first, then
-    the suffix up to the family's limit, then more of the prefix. All line breaks are ``\\n``.
+    The prompt has at most ``budget`` tokens. ``context``, code of other files, stands first. The
+    text right before the cursor is kept first, then the suffix up to the family's limit, then more
+    of the prefix. All line breaks are ``\\n``.
     """
-    room = max(0, min(budget, family.prompt_tokens) - _CONTROL_TOKENS)
-    begin = _control(tokenizer, family.begin_of_text)
+    context = context or PromptPart((), "")
+    room = max(0, min(budget, family.prompt_tokens) - _CONTROL_TOKENS - len(context.ids))
+    first = (_control(tokenizer, family.begin_of_text), *((context,) if context.ids else ()))
     if family.fim is not None:
         suffix = _after(cursor, tokenizer, min(family.suffix_tokens, room // 4))
         if suffix is not None:
             room -= len(suffix.ids)
-            return Prompt((begin, *_in_the_middle(cursor, family, tokenizer, suffix, room)))
-    return Prompt((begin, _before(cursor.document, cursor.position, tokenizer, room)))
+            return Prompt((*first, *_in_the_middle(cursor, family, tokenizer, suffix, room)))
+    return Prompt((*first, _before(cursor.document, cursor.position, tokenizer, room)))
 
 
 def _in_the_middle(

@@ -146,6 +146,11 @@ class Settings:
         " that is sent nowhere.",
         scope=Scope.MACHINE,
     )
+    repository_context: bool = _setting(
+        True,
+        "Whether other files of the workspace are indexed and shown to the model. Files that git"
+        " ignores, secret files and lines with secrets never are.",
+    )
     max_document_characters: int = _setting(
         2_000_000,
         "In files of more characters no suggestions are made.",

@@ -4,10 +4,12 @@ import json
 import sys
 from pathlib import Path
 
+from dsc_lsp import context
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.cli.configuration import chosen_settings
 from dsc_lsp.cli.usage import UsageError
-from dsc_lsp.completion import Completion, complete, prompt_at
+from dsc_lsp.completion import Completion, complete, context_at, prompt_at
+from dsc_lsp.context import Context
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine, EngineError, Prompt
@@ -29,14 +31,19 @@ def run(
     """Print the suggestion at a place; 0 also if there is none, 1 if the model failed."""
     cursor = _cursor_of(place, workspace)
     settings = chosen_settings(model=model, device=device, remote=remote)
+    repository = Repository(context.plan)
+    if workspace is not None and settings.repository_context:
+        repository.read_folder(workspace.absolute())
     try:
         engine = open_engine(settings, lambda _message, _percent: None)
-        result = complete(cursor, Repository(), settings, engine, CancelToken())
+        result = complete(cursor, repository, settings, engine, CancelToken())
     except EngineError as error:
         print(f"dsc-lsp: {error}", file=sys.stderr)
         return 1
     if show_prompt:
-        print(_readable(prompt_at(cursor, settings, engine)), file=sys.stderr)
+        shown = context_at(cursor, settings, engine, repository)
+        print(_files(shown, engine), file=sys.stderr)
+        print(_readable(prompt_at(cursor, settings, engine, repository)), file=sys.stderr)
     if as_json:
         print(json.dumps(_as_json(result, engine, settings), ensure_ascii=False))
         return 0
@@ -89,6 +96,19 @@ def _readable(prompt: Prompt) -> str:
         f"\n[{part.text}]" if part.control else f"\n[{len(part.ids)} tokens]\n{part.text}"
         for part in prompt.parts
     )
+
+
+def _files(shown: Context, engine: Engine) -> str:
+    """Return what is shown of other files: tokens, lines and reasons, a file a line."""
+    lines = ["[other files, first to last]"]
+    for file in shown.files:
+        text = engine.family.file_header.format(path=file.path) + file.text
+        numbers = [number for number, _ in file.lines]
+        lines.append(
+            f"{len(engine.tokenizer.encode(text)):5} tokens  {file.path}:{numbers[0] + 1}"
+            f"-{numbers[-1] + 1} ({len(numbers)} lines): {'; '.join(file.why[:4])}"
+        )
+    return "\n".join(lines)
 
 
 def _as_json(result: Completion, engine: Engine, settings: Settings) -> dict[str, object]:

@@ -10,8 +10,11 @@ from collections import Counter
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
+from urllib.parse import unquote, urlsplit
 
 from ahocorasick_rs import AhoCorasick
+
+from dsc_lsp.document import Cursor, Document, line_ending
 
 _SECRET_FILES = (
     ".env*", "*.env", ".envrc", ".netrc", "_netrc", ".npmrc", ".yarnrc*", ".pypirc", ".pgpass",
@@ -138,7 +141,31 @@ def without_secrets(text: str) -> str:
     return "".join((*parts, text[done:]))
 
 
-@lru_cache(50_000)
+def redacted(cursor: Cursor) -> Cursor | None:
+    """Return the cursor in its document without the lines that hold secrets.
+
+    ``None`` if the whole file is secret by its name, or the cursor's line holds a secret. A line
+    that has been looked at once costs a tenth of a microsecond.
+    """
+    document, place = cursor.document, cursor.position.line
+    if is_secret_path(unquote(urlsplit(document.uri).path)):
+        return None
+    secret = [number for number, line in enumerate(document.lines) if holds_secret(line)]
+    if not secret:
+        return cursor
+    if place in secret:
+        return None
+    lines = list(document.lines)
+    for number in secret:
+        lines[number] = line_ending(lines[number])
+    text = "".join(lines)
+    kept = Document.of(
+        text, uri=document.uri, language=document.language, version=document.version
+    )
+    return Cursor(kept, cursor.position)
+
+
+@lru_cache(200_000)
 def holds_secret(line: str) -> bool:
     """Whether a line holds something that looks like a secret."""
     part = line[:_LONGEST_LINE]

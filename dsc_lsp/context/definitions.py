@@ -1,0 +1,155 @@
+"""Pieces from the files that the current one imports: what they define, by use at the cursor."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dsc_lsp.context.near import Near
+from dsc_lsp.context.reach import Imports, Reached, reached
+from dsc_lsp.context.types import bases_of_scope, types_of_receiver
+from dsc_lsp.repository.outlines import Definition, Outline
+from dsc_lsp.repository.plan import Piece
+from dsc_lsp.repository.words import words_of
+from dsc_lsp.repository.workspace import Workspace
+
+_SELF = frozenset({"self", "cls", "this", "super"})
+_CONSTRUCTORS = frozenset({"__init__", "constructor", "new", "initialize"})
+
+# What each reason is worth. Tuned by `dsc-lsp eval --context` on packages of their own
+# (docs/evaluation.md), coarsely: twice as much or half as much hardly matters.
+_IN_FILE = 0.15
+_OF_MODULE_BEFORE_DOT = 8.0
+_OF_TYPE_BEFORE_DOT = 8.0
+_INHERITED_AFTER_SELF = 6.0
+_INHERITED = 2.0
+_CALLED = 6.0
+_FOLLOWS_ELSEWHERE = 4.0
+_NAMED_NEAR = 2.0
+_OWNER_NAMED_NEAR = 1.5
+_OWNER_CALLED_LIKE_RECEIVER = 1.5
+_IMPORTED_BY_NAME = 1.0
+_OWNER_IMPORTED_BY_NAME = 0.6
+_IN_IMPORTED_MODULE = 0.5
+_SHARES_WORDS = 1.0
+_BY_DISTANCE = {1: 1.0, 2: 0.4, 3: 0.2}
+_PRIVATE = 0.3
+_OTHER_THAN_TYPED = 0.3
+_KNOWN_ALREADY = 0.7
+_LEAST_REASON = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """What is known of the cursor when definitions are weighed."""
+
+    near: Near
+    types: Mapping[str, float]
+    bases: Mapping[str, float]
+    used: Mapping[str, float]
+    known: frozenset[str]
+
+
+def pieces_of_definitions(
+    path: str, text: str, entries: Imports, near: Near, workspace: Workspace, *,
+    used: Mapping[str, float],
+) -> Iterator[Piece]:  # fmt: skip
+    """Yield a piece for each definition that the current file can reach.
+
+    ``entries`` are the imports of the current text; ``used`` says how often, 1 at most, a name
+    follows the same receiver elsewhere.
+    """
+    files = reached(path, entries, workspace)
+    outlines = [workspace.structure(file.path).outline for file in files]
+    by_name: dict[str, list[Definition]] = {}
+    for outline in outlines:
+        for definition in outline:
+            by_name.setdefault(definition.name, []).append(definition)
+    situation = _Situation(
+        near,
+        types_of_receiver(near, text, by_name),
+        bases_of_scope(near, by_name),
+        used,
+        frozenset(re.findall(r"[^\W\d]\w{2,}", text)),
+    )
+    for file, outline in zip(files, outlines, strict=True):
+        for number, definition in enumerate(outline):
+            reasons = dict(_reasons(definition, _owner(outline, definition), file, situation))
+            worth = _IN_FILE + sum(reasons.values())
+            best = max(reasons, key=reasons.__getitem__, default="")
+            why = best if reasons and reasons[best] >= _LEAST_REASON else "in reach by imports"
+            worth *= _discount(definition.name, file, situation)
+            yield Piece(file.path, tuple(_lines(outline, number)), worth, why)
+
+
+def _reasons(
+    definition: Definition, owner: Definition | None, file: Reached, at: _Situation
+) -> Iterator[tuple[str, float]]:
+    """Yield why a definition could be wanted, with what that is worth."""
+    name, near = definition.name, at.near
+    if owner is None:
+        if near.last and near.last in file.modules:
+            yield f"of the module {near.last}", _OF_MODULE_BEFORE_DOT
+        elif file.modules:
+            yield "of an imported module", _IN_IMPORTED_MODULE
+    else:
+        yield from _reasons_of_member(name, owner, file, at)
+    if name in near.callees:
+        yield f"{name} is being called", _CALLED
+    if name in file.names:
+        heard = near.identifiers.get(file.names[name], 0.0)
+        yield "imported by name", _IMPORTED_BY_NAME + _NAMED_NEAR * heard
+    elif name in near.identifiers:
+        yield "named near the cursor", _NAMED_NEAR * near.identifiers[name]
+    if name in at.used:
+        yield f"follows {near.last} elsewhere", _FOLLOWS_ELSEWHERE * at.used[name]
+    heard = max((near.words.get(word, 0.0) for word in words_of(name)), default=0.0)
+    if heard:
+        yield "shares words with the code near the cursor", _SHARES_WORDS * min(heard, 1.0)
+
+
+def _reasons_of_member(
+    name: str, owner: Definition, file: Reached, at: _Situation
+) -> Iterator[tuple[str, float]]:
+    near = at.near
+    if owner.name in at.types:
+        sure = at.types[owner.name]
+        yield f"of {owner.name}, the type of {near.last}", _OF_TYPE_BEFORE_DOT * sure
+    if owner.name in at.bases:
+        much = _INHERITED_AFTER_SELF if near.last in _SELF else _INHERITED
+        yield f"inherited from {owner.name}", much * at.bases[owner.name]
+    if name in _CONSTRUCTORS and owner.name in near.callees:
+        yield f"{owner.name} is being made", _CALLED
+    if owner.name in file.names:
+        heard = near.identifiers.get(file.names[owner.name], 0.0)
+        worth = _OWNER_IMPORTED_BY_NAME + _OWNER_NAMED_NEAR * heard
+        yield f"of {owner.name}, imported by name", worth
+    if near.last and not set(words_of(near.last)).isdisjoint(words_of(owner.name)):
+        yield f"of {owner.name}, as {near.last} is called", _OWNER_CALLED_LIKE_RECEIVER
+
+
+def _discount(name: str, file: Reached, at: _Situation) -> float:
+    """Return the share of its worth that a definition keeps: it is far, private or known."""
+    share = _BY_DISTANCE[file.distance]
+    if name.startswith("_") and at.near.last not in _SELF:
+        share *= _PRIVATE
+    if not name.startswith(at.near.typed):
+        share *= _OTHER_THAN_TYPED
+    return share * _KNOWN_ALREADY if name in at.known else share
+
+
+def _owner(outline: Outline, definition: Definition) -> Definition | None:
+    """Return the type that a definition belongs to."""
+    while definition.parent >= 0:
+        definition = outline[definition.parent]
+        if definition.kind == "type":
+            return definition
+    return None
+
+
+def _lines(outline: Outline, number: int) -> Iterator[tuple[int, str]]:
+    """Yield the header's lines, those of what it stands in before it."""
+    definition = outline[number]
+    if definition.parent >= 0:
+        yield from _lines(outline, definition.parent)
+    for offset, line in enumerate(definition.header.split("\n")):
+        yield definition.first_line + offset, line

@@ -1,0 +1,134 @@
+"""What the code near the cursor speaks of: its words by weight, and what stands before the dot."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dsc_lsp.document import Cursor, indentation
+from dsc_lsp.repository.words import identifiers, words_of
+
+_LINES_BEFORE = 60
+_LINES_AFTER = 20
+_HALF_LIFE = 6.0
+_CURSOR_LINE = 3.0
+_AFTER = 0.5
+_RECEIVER = re.compile(
+    r"([^\W\d]\w*(?:\([^()]*\))?(?:(?:\?\.|\.|->|::)[^\W\d]\w*(?:\([^()]*\))?)*)(?:\?\.|\.|->|::)"
+    r"(\w*)$"
+)
+_COMMON = frozenset(
+    re.findall(
+        r"\w+",
+        """the and for not self this def class return import from none null true false else elif
+        with func function const let var public private static void int str bool string new async
+        await try except catch finally raise throw pass break continue while case switch default
+        in is lambda yield super cls type float list dict tuple object any""",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The surroundings of a cursor.
+
+    ``identifiers`` and ``words`` (identifiers in lower case and their parts) have weights that
+    fall with the distance from the cursor. ``receiver`` are the names before the dot at the
+    cursor, outermost first, ``callees`` the functions in whose calls the cursor is, innermost
+    first. ``scope`` are the lines that open the blocks around the cursor, innermost first.
+    """
+
+    text_before: str
+    identifiers: Mapping[str, float]
+    words: Mapping[str, float]
+    receiver: tuple[str, ...]
+    typed: str
+    callees: tuple[str, ...]
+    scope: tuple[str, ...]
+
+    @property
+    def last(self) -> str:
+        """The name right before the dot, without a call's arguments; empty without a dot."""
+        return self.receiver[-1].partition("(")[0] if self.receiver else ""
+
+
+def near(cursor: Cursor) -> Near:
+    """Return what the code near a cursor speaks of."""
+    document, place = cursor.document, cursor.position.line
+    first = max(0, place - _LINES_BEFORE)
+    last = min(len(document.lines), place + 1 + _LINES_AFTER)
+    by_identifier: dict[str, float] = {}
+    for number in range(first, last):
+        line = document.line(number)
+        weight = 1.0 / (1.0 + abs(number - place) / _HALF_LIFE)
+        if number == place:
+            line, weight = cursor.line_before, _CURSOR_LINE
+        elif number > place:
+            weight *= _AFTER
+        for name in identifiers(line):
+            by_identifier[name] = max(by_identifier.get(name, 0.0), weight)
+    receiver, typed = _receiver(cursor.line_before)
+    before = "\n".join(document.line(number) for number in range(max(0, place - 8), place))
+    return Near(
+        text_before="\n".join(document.line(number) for number in range(first, place))
+        + "\n"
+        + cursor.line_before,
+        identifiers=by_identifier,
+        words=_weighted_words(by_identifier),
+        receiver=receiver,
+        typed=typed,
+        callees=tuple(_callees(f"{before}\n{cursor.line_before}")),
+        scope=tuple(_scope(cursor)),
+    )
+
+
+def _weighted_words(by_identifier: Mapping[str, float]) -> dict[str, float]:
+    result: dict[str, float] = {}
+    for name, weight in by_identifier.items():
+        whole, *parts = words_of(name)
+        if whole not in _COMMON:
+            result[whole] = max(result.get(whole, 0.0), weight)
+        for part in parts:
+            if part not in _COMMON:
+                result[part] = max(result.get(part, 0.0), weight * 0.5)
+    return result
+
+
+def _receiver(before: str) -> tuple[tuple[str, ...], str]:
+    found = _RECEIVER.search(before)
+    if found is None:
+        typed = re.search(r"\w*$", before)
+        return (), typed[0] if typed else ""
+    names = re.split(r"\?\.|\.|->|::", found[1])
+    return tuple(names), found[2]
+
+
+def _callees(before: str) -> Iterator[str]:
+    """Yield the functions whose argument lists are open at the end of a text, innermost first."""
+    depth = 0
+    for place in range(len(before) - 1, -1, -1):
+        character = before[place]
+        if character in ")]}":
+            depth += 1
+        elif character in "([{":
+            if depth:
+                depth -= 1
+            elif character == "(":
+                name = re.search(r"([^\W\d]\w*)\s*$", before[:place])
+                if name is not None:
+                    yield name[1]
+
+
+def _scope(cursor: Cursor) -> Iterator[str]:
+    document = cursor.document
+    line = document.line(cursor.position.line)
+    width = len(indentation(line).expandtabs(8)) if line.strip() else 1_000
+    for number in range(cursor.position.line - 1, -1, -1):
+        line = document.line(number)
+        if not line.strip():
+            continue
+        own = len(indentation(line).expandtabs(8))
+        if own < width:
+            width = own
+            yield line.strip()
+            if not own:
+                return

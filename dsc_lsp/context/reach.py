@@ -1,0 +1,87 @@
+"""The files that the current one can reach by its imports, and by which names."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from dsc_lsp.repository.imports import Import
+from dsc_lsp.repository.workspace import Workspace
+
+Imports: TypeAlias = tuple[tuple[Import, tuple[str, ...]], ...]
+"""Imports with the files that they bring."""
+
+_MOST_FILES = 48
+_MOST_STEPS = 3
+_STEM = re.compile(r"(/__init__|/index|/mod)?(\.d)?\.\w+$")
+
+
+@dataclass(slots=True)
+class Reached:
+    """A file: ``distance`` is 1 if it is imported, 2 if an imported one imports it, 3 beside it.
+
+    ``names`` are what was imported of it by name, with the names they have here; ``modules`` are
+    what the whole module is called here.
+    """
+
+    path: str
+    distance: int
+    names: dict[str, str] = field(default_factory=dict)
+    modules: set[str] = field(default_factory=set)
+
+
+def reached(path: str, entries: Imports, workspace: Workspace) -> list[Reached]:
+    """Return the files imported by ``entries``, then what they import, then the siblings."""
+    found: dict[str, Reached] = {}
+    for entry, files in entries:
+        for target in files:
+            for origin, named in _origins(entry, target, workspace):
+                _note(found.setdefault(origin, Reached(origin, 1)), named)
+    for target in list(found):
+        for _, files in workspace.imports_of(target):
+            for further in files:
+                if further != path:
+                    found.setdefault(further, Reached(further, 2))
+    for sibling in workspace.siblings(path):
+        found.setdefault(sibling, Reached(sibling, 3))
+    found.pop(path, None)
+    return sorted(found.values(), key=lambda file: file.distance)[:_MOST_FILES]
+
+
+def _note(file: Reached, entry: Import) -> None:
+    if not entry.name or _is_module(entry, file.path):
+        file.modules.add(entry.local)
+    elif entry.name == "*":
+        file.modules.add("*")
+    else:
+        file.names[entry.name] = entry.local
+
+
+def _is_module(entry: Import, target: str) -> bool:
+    return _STEM.sub("", target).rsplit("/", 1)[-1] == entry.name
+
+
+def _origins(entry: Import, target: str, workspace: Workspace) -> Iterator[tuple[str, Import]]:
+    """Yield the file imported and, where it only hands the name on, those that it has it from."""
+    yield target, entry
+    for _ in range(_MOST_STEPS):
+        if not entry.name or entry.name == "*" or _defines(target, entry.name, workspace):
+            return
+        onward = _onward(entry, target, workspace)
+        if onward is None:
+            return
+        target, entry = onward
+        yield target, entry
+
+
+def _onward(entry: Import, target: str, workspace: Workspace) -> tuple[str, Import] | None:
+    for inner, files in workspace.imports_of(target):
+        if inner.local == entry.name:
+            return files[0], Import(inner.module, inner.name, entry.local)
+        if inner.name == "*" and _defines(files[0], entry.name, workspace):
+            return files[0], Import(inner.module, entry.name, entry.local)
+    return None
+
+
+def _defines(path: str, name: str, workspace: Workspace) -> bool:
+    return any(d.name == name and d.parent < 0 for d in workspace.structure(path).outline)

@@ -1,0 +1,80 @@
+"""Pieces of any file whose text is like the code near the cursor, by BM25."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dsc_lsp.context.near import Near
+from dsc_lsp.repository.plan import Piece
+from dsc_lsp.repository.store import CHUNK_LINES
+from dsc_lsp.repository.words import identifiers, words_of
+from dsc_lsp.repository.workspace import Workspace
+
+_SOUGHT = 28
+_HITS = 60
+_WINDOW = 8
+_VIEWED = 1.2
+_FOLLOWS_RECEIVER = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """Windows like the code at the cursor, and the names that follow the same receiver there."""
+
+    pieces: tuple[Piece, ...]
+    used: Mapping[str, float]
+
+
+def similar(path: str, near: Near, workspace: Workspace, viewed: Sequence[str]) -> Similar:
+    """Return the windows of other files that share most with the code near the cursor.
+
+    ``viewed`` are files that the user has looked at.
+    """
+    rarity = {
+        word: weight * math.log(1 + workspace.chunk_count / workspace.chunks_with(word))
+        for word, weight in near.words.items()
+    }
+    sought = dict(sorted(rarity.items(), key=lambda pair: -pair[1])[:_SOUGHT])
+    receiver = near.last
+    after = re.compile(rf"\b{re.escape(receiver)}(?:\(\))?(?:\?\.|\.|->|::)([^\W\d]\w*)")
+    pieces: list[Piece] = []
+    used: dict[str, float] = {}
+    seen: set[tuple[str, int]] = set()
+    for hit in workspace.search(sought, _HITS):
+        file = workspace.file(hit.path)
+        if file is None or hit.path == path or (hit.path, hit.first_line) in seen:
+            continue
+        seen.add((hit.path, hit.first_line))
+        lines = file.text.split("\n")
+        chunk = lines[hit.first_line : hit.first_line + CHUNK_LINES + _WINDOW]
+        liked = _VIEWED if hit.path in viewed else 1.0
+        worths = [liked * _worth_of_line(line, rarity) for line in chunk]
+        if receiver:
+            for number, line in enumerate(chunk):
+                for name in after.findall(line):
+                    used[name] = used.get(name, 0.0) + 1.0
+                    if number < len(worths):
+                        worths[number] *= _FOLLOWS_RECEIVER
+        pieces.extend(_windows(hit.path, hit.first_line, chunk, worths))
+    most = max(used.values(), default=1.0)
+    return Similar(tuple(pieces), {name: count / most for name, count in used.items()})
+
+
+def _worth_of_line(line: str, rarity: Mapping[str, float]) -> float:
+    return sum(rarity.get(word, 0.0) for name in set(identifiers(line)) for word in words_of(name))
+
+
+def _windows(path: str, first: int, chunk: list[str], worths: list[float]) -> Iterator[Piece]:
+    """Yield the best window of a chunk: lines before and after the line that shares most."""
+    sums = [
+        sum(worths[start : start + _WINDOW]) for start in range(max(1, len(chunk) - _WINDOW + 1))
+    ]
+    best = max(range(len(sums)), key=sums.__getitem__)
+    lines = tuple(
+        (first + number, chunk[number])
+        for number in range(best, min(len(chunk), best + _WINDOW))
+        if chunk[number].strip()
+    )
+    if lines:
+        yield Piece(path, lines, sums[best], "like the code near the cursor")

@@ -1,0 +1,100 @@
+"""Which types the code at the cursor is about: what stands before the dot, what is inherited.
+
+No type checker: declarations, constructors, annotations and results are read off the text, and a
+wrong guess costs a few tokens.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from dsc_lsp.context.near import Near
+from dsc_lsp.repository.outlines import Definition
+
+ByName = Mapping[str, list[Definition]]
+"""All definitions that can be reached, by name."""
+
+_RETURNS = re.compile(r"->\s*[\"']?([\w.\[\], |]+)|\)\s*:\s*([\w.<>\[\]| ]+)\s*$")
+_TYPE_NAME = re.compile(r"[A-Z]\w+")
+_WORD = re.compile(r"[^\W\d]\w*")
+_CLASS = re.compile(r"(?:\w+\s+)*?(?:class|struct|interface|impl|trait)\s+\w+(.*)", re.DOTALL)
+_NO_BASE = frozenset({"extends", "implements", "metaclass", "public", "private", "for", "where"})
+_MOST_BASES = 24
+_MOST_DECLARATIONS = 16
+_DECLARED = 0.9
+_RESULT = 0.8
+_ATTRIBUTE = 0.6
+_FURTHER_BASE = 0.8
+
+
+def types_of_receiver(near: Near, text: str, by_name: ByName) -> dict[str, float]:
+    """Return the types that what stands before the dot may have, with how sure that is."""
+    name = near.last
+    if not name:
+        return {}
+    result: dict[str, float] = {}
+    if near.receiver[-1].endswith(")") or name[:1].isupper():
+        result[name] = 1.0
+    for found in (*_declared(name, near.text_before), *_declared(name, text)):
+        result.setdefault(found, _DECLARED)
+    for callable_ in list(result):
+        for found in _mentioned(callable_, by_name, ("function",)):
+            result.setdefault(found, _RESULT)
+    for found in _mentioned(name, by_name, ("field", "value", "function")):
+        result.setdefault(found, _ATTRIBUTE)
+    return _with_bases(result, by_name)
+
+
+def bases_of_scope(near: Near, by_name: ByName) -> dict[str, float]:
+    """Return the types that the type around the cursor inherits from, near ones surer."""
+    bases: dict[str, float] = {}
+    for line in near.scope:
+        found = _CLASS.match(line)
+        if found is not None:
+            bases |= dict.fromkeys(_names(found[1]), 1.0)
+    return _with_bases(bases, by_name)
+
+
+def _with_bases(types: dict[str, float], by_name: ByName) -> dict[str, float]:
+    result = dict(types)
+    open_ = list(types)
+    while open_ and len(result) < len(types) + _MOST_BASES:
+        name = open_.pop(0)
+        for definition in by_name.get(name, ()):
+            header = _CLASS.match(definition.header.strip()) if definition.kind == "type" else None
+            for base in _names(header[1]) if header is not None else ():
+                if base not in result and base in by_name:
+                    result[base] = result[name] * _FURTHER_BASE
+                    open_.append(base)
+    return result
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in _WORD.findall(text) if name not in _NO_BASE]
+
+
+def _mentioned(name: str, by_name: ByName, kinds: tuple[str, ...]) -> Iterator[str]:
+    """Yield the types in what a name's definitions say: a result's, or those of a value."""
+    for definition in by_name.get(name, ()):
+        if definition.kind not in kinds:
+            continue
+        if definition.kind in ("field", "value"):
+            yield from _TYPE_NAME.findall(definition.header)
+        found = _RETURNS.search(definition.header)
+        if found is not None:
+            yield from _WORD.findall(found[1] or found[2] or "")
+
+
+def _declared(name: str, text: str) -> list[str]:
+    """Return the types that a text gives a name: annotated, constructed, or declared before it."""
+    word = re.escape(name)
+    found: list[str] = []
+    for pattern in (
+        rf"\b{word}\s*:\s*[\"']?([^=,)\n]+)",
+        rf"\b{word}\s*(?::=|=)\s*(?:await\s+|new\s+|&)?([\w.]+)\s*[({{]",
+        rf"\b([A-Z]\w*)(?:<[^<>]*>)?(?:\s*[*&])*\s+[*&]?{word}\b",
+        rf"\bwith\s+([\w.]+)\(.*\)\s*as\s+{word}\b",
+        rf"\bisinstance\(\s*{word}\s*,\s*\(?([\w., ]+)",
+    ):
+        for match in re.findall(pattern, text):
+            found += _WORD.findall(match)
+    return found[-_MOST_DECLARATIONS:]

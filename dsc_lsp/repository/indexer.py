@@ -1,0 +1,153 @@
+"""The process that keeps the indexes: ``python -m dsc_lsp.repository.indexer``.
+
+It reads commands, one JSON object a line, and reports in the same way, so that parsing and
+compressing thousands of files never holds up the server's event loop (the interpreter has one
+lock). It ends when its input does: whatever becomes of the server, nothing is left behind.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dsc_lsp.repository import indexing
+from dsc_lsp.repository.files import may_be_shown
+from dsc_lsp.repository.store import Store
+
+_RESCAN_SECONDS = 60.0
+_REPORT_SECONDS = 0.1
+
+
+def main() -> int:
+    """Serve commands until the end of input.
+
+    ``{"folders": [...]}`` names the folders to keep, ``{"changed": [...]}`` paths that may have
+    changed, ``{"opened": path, "text": ...}`` what an editor has, ``{"closed": path}``; ``scan``
+    says whether to look for changes by itself. All paths are absolute.
+    """
+    with suppress(OSError, AttributeError):
+        os.nice(10)
+    commands: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    threading.Thread(target=_receive, args=(commands,), daemon=True).start()
+    indexer = _Indexer()
+    while True:
+        try:
+            command = commands.get(timeout=indexer.idle_seconds())
+        except queue.Empty:
+            command = {}
+        if command is None:
+            return 0
+        indexer.obey(command)
+        # Whatever is asked for meanwhile comes first.
+        while commands.empty() and indexer.work():
+            pass
+
+
+class _Indexer:
+    """The folders kept, and what there is to do for each."""
+
+    def __init__(self) -> None:
+        self._stores: dict[Path, Store] = {}
+        self._tasks: dict[Path, Iterator[Any]] = {}
+        self._scans = True
+        self._next_scan = 0.0
+        self._reported = 0.0
+
+    def idle_seconds(self) -> float | None:
+        """Return how long to wait for a command."""
+        if self._tasks:
+            return 0.0
+        return max(0.0, self._next_scan - time.monotonic()) if self._scans else None
+
+    def obey(self, command: dict[str, Any]) -> None:
+        """Do what a command says, or look for changes if it says nothing."""
+        self._scans = bool(command.get("scan", self._scans))
+        if not command:
+            self._begin_all()
+        if "folders" in command:
+            self._keep([Path(folder) for folder in command["folders"]])
+        for path in (*command.get("changed", ()), *filter(None, [command.get("closed")])):
+            for root, store, relative in self._places(path):
+                indexing.reread(root, store, [relative])
+        if "opened" in command:
+            for root, store, relative in self._places(command["opened"]):
+                if may_be_shown(root, relative):
+                    indexing.keep_unsaved(store, relative, command["text"])
+
+    def work(self) -> bool:
+        """Do a little of what is to do; false if there is nothing."""
+        for root, task in list(self._tasks.items()):
+            try:
+                progress = next(task)
+            except StopIteration:
+                del self._tasks[root]
+                self._next_scan = time.monotonic() + _RESCAN_SECONDS
+                _report({"folder": str(root), "complete": True})
+                continue
+            if isinstance(progress, indexing.Progress):
+                self._tell(root, progress)
+            return True
+        return False
+
+    def _begin_all(self) -> None:
+        if self._scans and not self._tasks:
+            for root in self._stores:
+                self._begin(root)
+
+    def _keep(self, roots: list[Path]) -> None:
+        for root in self._stores.keys() - set(roots):
+            self._stores.pop(root).close()
+            self._tasks.pop(root, None)
+        for root in roots:
+            if root not in self._stores:
+                path = indexing.index_path(root)
+                self._stores[root] = Store(path)
+                indexing.forget_unsaved(self._stores[root])
+                indexing.forget_old_indexes(path.parent)
+            self._begin(root)
+
+    def _begin(self, root: Path) -> None:
+        store = self._stores[root]
+        self._tasks[root] = _both(root, store)
+
+    def _places(self, path: str) -> Iterator[tuple[Path, Store, str]]:
+        """Yield the folders that a path is in, with the path from there."""
+        for root, store in self._stores.items():
+            for base in dict.fromkeys((root, Path(os.path.realpath(root)))):
+                with suppress(ValueError):
+                    yield root, store, Path(path).relative_to(base).as_posix()
+                    break
+
+    def _tell(self, root: Path, progress: indexing.Progress) -> None:
+        finished = progress.done >= progress.of
+        if finished or time.monotonic() - self._reported > _REPORT_SECONDS:
+            self._reported = time.monotonic()
+            _report({"folder": str(root), "done": progress.done, "of": progress.of})
+
+
+def _both(root: Path, store: Store) -> Iterator[Any]:
+    yield from indexing.refresh(root, store)
+    yield from indexing.structures(store)
+
+
+def _receive(commands: "queue.Queue[dict[str, Any] | None]") -> None:
+    for line in sys.stdin:
+        commands.put(json.loads(line))
+    commands.put(None)
+
+
+def _report(message: dict[str, Any]) -> None:
+    try:
+        print(json.dumps(message), flush=True)  # noqa: T201 - the pipe to the server
+    except OSError:  # the server is gone, and so shall we be
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""What of other files could help at a cursor: made by ``context``, kept by the repository."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dsc_lsp.document import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Lines of a file that belong together, and why they could help at the cursor.
+
+    ``lines`` are numbered from 0 as in the file, so that pieces of one file merge in its order;
+    the text of a line may be less than what the file has (a header without its body).
+    ``worth`` is comparable among all pieces at one cursor.
+    """
+
+    path: str
+    lines: tuple[tuple[int, str], ...]
+    worth: float
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The pieces at one cursor, and for each file the files among them that it imports.
+
+    Compared by identity: a new plan means that another context is worth its tokens.
+    """
+
+    pieces: tuple[Piece, ...]
+    imports: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What the user did elsewhere, the latest first.
+
+    ``viewed`` are the paths of other open documents, ``edited`` the documents changed since they
+    were opened, with the lines (first, and one after the last) that the changes span.
+    """
+
+    viewed: tuple[str, ...] = ()
+    edited: tuple[tuple[str, Document, int, int], ...] = ()

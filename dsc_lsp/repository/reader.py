@@ -1,0 +1,144 @@
+"""The thread that reads the indexes and plans what could help: no keystroke waits for it."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from dsc_lsp.document import Cursor
+from dsc_lsp.repository.indexing import index_path
+from dsc_lsp.repository.plan import Plan, Recent
+from dsc_lsp.repository.store import Store
+from dsc_lsp.repository.workspace import Workspace
+
+Planner: TypeAlias = Callable[[Cursor, str, Workspace, Recent, Plan | None], Plan]
+"""Makes the plan at a cursor in a file (a path in the workspace); may return the one before."""
+
+_MOST_PLANS = 64
+_log = logging.getLogger(__name__)
+
+
+class Reader:
+    """Plans for the newest cursor asked about, on a thread of its own.
+
+    ``after`` is called on that thread after each plan, and now and then in between: for what may
+    wait.
+    """
+
+    def __init__(self, planner: Planner, after: Callable[[], None]) -> None:
+        self._planner = planner
+        self._after = after
+        self._changed = threading.Condition()
+        self._asked: tuple[Cursor, Recent] | None = None
+        self._roots: tuple[Path, ...] = ()
+        self._closed = False
+        self._plans: dict[str, Plan] = {}
+        self._workspaces: dict[Path, tuple[int, Workspace]] = {}
+        self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
+        self._thread.start()
+
+    def set_folders(self, roots: Sequence[Path]) -> None:
+        """Read the indexes of these folders from now on."""
+        with self._changed:
+            self._roots = tuple(roots)
+            self._plans = {}
+
+    def ask(self, cursor: Cursor, recent: Recent) -> None:
+        """Plan for a cursor; a cursor that waits is forgotten. Returns at once."""
+        with self._changed:
+            self._asked = (cursor, recent)
+            self._changed.notify()
+
+    def plan(self, uri: str) -> Plan | None:
+        """Return the latest plan for a document."""
+        return self._plans.get(uri)
+
+    def close(self) -> None:
+        """End the thread, once it has done what it is at."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._asked is None and not self._closed:
+                    self._changed.wait(1.0)
+                if self._closed:
+                    break
+                asked, self._asked = self._asked, None
+            try:
+                if asked is not None:
+                    self._plan(*asked)
+                self._after()
+            except Exception as error:  # noqa: BLE001 - the thread boundary: no context is no failure
+                _log.warning("no context could be planned (%s)", type(error).__name__)
+        for _, workspace in self._workspaces.values():
+            workspace.store.close()
+
+    def _plan(self, cursor: Cursor, recent: Recent) -> None:
+        uri = cursor.document.uri
+        found = place_of(uri, self._roots)
+        if found is None:
+            return
+        root, path = found
+        workspace = self._workspace(root)
+        if workspace is None:
+            return
+        begun = time.perf_counter()
+        plan = self._planner(cursor, path, workspace, recent, self._plans.get(uri))
+        _log.debug("context planned in %.0f ms", 1e3 * (time.perf_counter() - begun))
+        with self._changed:
+            if root in self._roots:
+                self._plans[uri] = plan
+                while len(self._plans) > _MOST_PLANS:
+                    del self._plans[next(iter(self._plans))]
+
+    def _workspace(self, root: Path) -> Workspace | None:
+        """Return a folder's index as it stands now."""
+        known = self._workspaces.get(root)
+        if known is None:
+            path = index_path(root)
+            if not path.exists():
+                return None
+            known = (-1, Workspace(root, Store(path), parse=False))
+        version = known[1].store.version
+        if version != known[0]:
+            known = (version, Workspace(root, known[1].store, parse=False))
+            self._workspaces[root] = known
+        return known[1]
+
+
+def place_of(uri: str, roots: Sequence[Path]) -> tuple[Path, str] | None:
+    """Return the innermost folder that a document is in, and its path from there with ``/``."""
+    path = path_of(uri)
+    if path is None:
+        return None
+    for root in sorted(roots, key=lambda root: -len(root.parts)):
+        for base in dict.fromkeys((root, Path(os.path.realpath(root)))):
+            with suppress(ValueError):
+                return root, path.relative_to(base).as_posix()
+    return None
+
+
+def path_of(uri: str) -> Path | None:
+    """Return the path of a ``file:`` URI; ``None`` for any other."""
+    parts = urlsplit(uri)
+    if parts.scheme != "file":
+        return None
+    host = f"//{parts.netloc}" if parts.netloc and parts.netloc != "localhost" else ""
+    return Path(
+        url2pathname(unquote(host + parts.path) if os.name == "nt" else unquote(parts.path))
+    )
+
+
+def folders_of(uris: Mapping[str, None] | Sequence[str]) -> tuple[Path, ...]:
+    """Return the folders that URIs name, those that are there."""
+    paths = (path_of(uri) for uri in uris)
+    return tuple(dict.fromkeys(path for path in paths if path is not None and path.is_dir()))

@@ -1,0 +1,116 @@
+"""What of other files is shown at a cursor, within its budget and in its order."""
+
+from pathlib import Path
+
+import pytest
+
+from dsc_lsp import context
+from dsc_lsp.context.assembly import Chosen, in_order
+from dsc_lsp.document import Cursor
+from dsc_lsp.repository.indexing import keep_unsaved, refresh
+from dsc_lsp.repository.plan import Plan, Recent
+from dsc_lsp.repository.store import Store
+from dsc_lsp.repository.workspace import Workspace
+from tests.documents import cursor_in
+
+FILES = {
+    "shop/__init__.py": "from .client import Client\n",
+    "shop/client.py": (
+        "class Base:\n    def inherited_call(self): ...\n\n\n"
+        "class Client(Base):\n    def __init__(self, host: str) -> None:\n"
+        "        self.host = host\n\n"
+        "    def fetch_all(self, limit: int) -> list[str]:\n        return [secret_of_body]\n"
+    ),
+    "shop/keys.py": 'def load_key():\n    password = "hunter22"\n    return 1\n',
+    "shop/similar.py": (
+        "def total_of(rows):\n    for row in rows:\n        subtotal_here(row.amount)\n"
+    ),
+}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    for path, text in FILES.items():
+        file = tmp_path / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    store = Store(None)
+    list(refresh(tmp_path, store))
+    return Workspace(tmp_path, store, parse=True)
+
+
+def plan_at(marked: str, workspace: Workspace, before: Plan | None = None) -> Plan:
+    return context.plan(at(marked), "shop/main.py", workspace, Recent(), before)
+
+
+def at(marked: str) -> Cursor:
+    return cursor_in(marked, language="python", uri="file:///shop/main.py")
+
+
+def text_of(plan: Plan, budget: int = 400) -> str:
+    text = context.fitted(plan, budget, "#{}\n".format, len).text
+    assert len(text) <= budget
+    return text
+
+
+@pytest.mark.parametrize("start", ["from .client import Client", "from shop import Client"])
+def test_members_of_the_type_before_the_dot_are_shown_without_bodies(
+    workspace: Workspace, start: str
+) -> None:
+    shown = text_of(plan_at(f"{start}\n\nclient = Client('x')\nrows = client.‸", workspace))
+    assert "#shop/client.py\nclass " in shown
+    assert "    def fetch_all(self, limit: int) -> list[str]:\n" in shown
+    assert "    def inherited_call(self)" in shown
+
+
+def test_code_like_that_at_the_cursor_is_shown(workspace: Workspace) -> None:
+    shown = text_of(plan_at("def other(rows):\n    for row in rows:\n        ‸", workspace))
+    assert "subtotal_here(row.amount)" in shown
+
+
+def test_a_secret_never_is(workspace: Workspace) -> None:
+    shown = text_of(
+        plan_at("from .keys import load_key\n\npassword = load_key‸", workspace), 4_000
+    )
+    assert "def load_key" in shown
+    assert "hunter22" not in shown
+    keep_unsaved(
+        workspace.store, "shop/keys.py", 'token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"'
+    )
+    file = workspace.store.file("shop/keys.py")
+    assert file is None or "ghp_" not in file.text
+
+
+@pytest.mark.parametrize("budget", [0, 5, 17, 60, 150])
+def test_a_small_budget_is_kept(workspace: Workspace, budget: int) -> None:
+    text_of(plan_at("from .client import Client\nClient.‸", workspace), budget)
+
+
+def test_the_plan_stays_while_it_is_nearly_as_good(workspace: Workspace) -> None:
+    code = "from .client import Client\n\nclient = Client('x')\nrows = client.‸"
+    first = plan_at(code, workspace)
+    assert plan_at(code.replace("‸", "f‸"), workspace, first) is first
+
+
+def test_what_is_imported_comes_first_and_circles_are_broken() -> None:
+    files = [Chosen(path, (), (), 1.0) for path in "abcd"]
+    graph = {"a": ("b",), "b": ("c",), "c": ("b", "outside"), "d": ()}
+    order = [file.path for file in in_order(files, graph)]
+    assert order == ["d", "b", "a", "c"]
+
+
+def test_a_file_that_is_gone_is_forgotten(workspace: Workspace) -> None:
+    (workspace.root / "shop/similar.py").unlink()
+    (workspace.root / "shop/client.py").write_text("class Renamed: ...\n")
+    list(refresh(workspace.root, workspace.store))
+    assert "shop/similar.py" not in workspace.store.paths()
+    assert workspace.store.defining("Renamed", 5) == ["shop/client.py"]
+    assert workspace.store.defining("Client", 5) == []
+
+
+def test_a_broken_index_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    store = Store(path)
+    assert store.paths() == frozenset()
+    store.close()
