@@ -1,5 +1,6 @@
 """What is known of the files around a document."""
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dsc_lsp.document import Cursor, Document
 from dsc_lsp.lookup import Continuations
 from dsc_lsp.repository.indexing import index_path, refresh
+from dsc_lsp.repository.learning import Learning
 from dsc_lsp.repository.plan import Plan, Recent
 from dsc_lsp.repository.process import IndexerProcess
 from dsc_lsp.repository.reader import Planner, Reader, path_of, place_of
@@ -41,6 +43,8 @@ class Repository:
         self._indexer: IndexerProcess | None = None
         self._roots: tuple[Path, ...] = ()
         self._workspace: Workspace | None = None
+        self._learning: Learning | None = None
+        self._open_keys: set[str] = set()
 
     @property
     def index(self) -> "Index":
@@ -71,6 +75,16 @@ class Repository:
         with self._lock:
             self._unsaved |= {uri: d for uri, d in self._open.items() if d.version > 0}
 
+    def learn_folders(self, roots: Sequence[Path]) -> None:
+        """Let the lookup know the files of these folders, and of no others; returns at once."""
+        if self._learning is None:
+            self._learning = Learning(lambda: self.index, self._is_open)
+        self._learning.set_folders(roots)
+
+    def wait_until_learnt(self, timeout_seconds: float) -> bool:
+        """Return whether the lookup knows all files within the time; blocking."""
+        return self._learning is None or self._learning.wait(timeout_seconds)
+
     def read_folder(self, root: Path) -> None:
         """Bring a folder's index up to date here and now, and plan on the asking thread.
 
@@ -85,9 +99,13 @@ class Repository:
         """Read files anew that have changed on the disk, or forget them; blocks for a moment."""
         if self._indexer is not None:
             self._indexer.tell({"changed": [str(path) for path in paths]})
+        if self._learning is not None:
+            self._learning.files_changed(paths)
 
     def close_folders(self) -> None:
-        """End the process and the thread that ``open_folders`` has started."""
+        """End the process and the threads that read folders."""
+        if self._learning is not None:
+            self._learning.close()
         if self._reader is not None:
             self._reader.close()
         if self._indexer is not None:
@@ -102,16 +120,24 @@ class Repository:
             self._opened.setdefault(document.uri, document)
             self._open.pop(document.uri, None)  # so that it becomes the latest
             self._open[document.uri] = document
+            self._open_keys.add(_key(document.uri))
             if document is not self._opened[document.uri]:
                 self._unsaved[document.uri] = document
 
     def close(self, uri: str) -> None:
         """Know a document no longer from the editor."""
         with self._lock:
-            self._changed[uri] = None
+            # What is in the workspace is read again, what is elsewhere is known no longer.
+            if self._learning is not None and self._learning.is_in_folders(uri):
+                self._changed.pop(uri, None)
+            else:
+                self._changed[uri] = None
+            self._open_keys.discard(_key(uri))
             self._opened.pop(uri, None)
             if self._open.pop(uri, None) is not None:
                 self._unsaved[uri] = None
+        if self._learning is not None:
+            self._learning.closed_in_editor(_key(uri))
 
     def plan(self, cursor: Cursor) -> Plan | None:
         """Return what of other files could help, as planned last; plans anew in the background."""
@@ -138,15 +164,19 @@ class Repository:
             documents = [(uri, self._changed.pop(uri)) for uri in changed]
         for uri, document in documents:
             if document is None:
-                self.index.remove(uri)
+                self.index.remove(_key(uri))
             else:
-                self.index.update(uri, without_secrets(document.text))
+                self.index.update(_key(uri), without_secrets(document.text))
         document, position = cursor.document, cursor.position
         above = "".join(document.lines[: position.line])
         below = "".join(document.lines[position.line + 1 :])
         line = document.lines[position.line]
         before, after = line[: position.column], line[position.column :]
-        return self.index.at(document.uri, above + before, after + below)
+        return self.index.at(_key(document.uri), above + before, after + below)
+
+    def _is_open(self, uri: str) -> bool:
+        with self._lock:
+            return uri in self._open_keys
 
     def _recent(self, uri: str) -> Recent:
         with self._lock:
@@ -176,6 +206,13 @@ class Repository:
                 self._indexer.tell({"closed": str(path)})
             elif document.length <= _MOST_TOLD_CHARACTERS:
                 self._indexer.tell({"opened": str(path), "text": document.text})
+
+
+@functools.lru_cache(maxsize=4096)
+def _key(uri: str) -> str:
+    """Return how the lookup knows a file: editors write the same path in more than one way."""
+    path = path_of(uri)
+    return uri if path is None or not path.is_absolute() else path.as_uri()
 
 
 def _changed_lines(before: Document, after: Document) -> tuple[int, int]:

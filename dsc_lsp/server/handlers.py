@@ -11,7 +11,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from dsc_lsp import convert, settings
-from dsc_lsp.server import commands, feedback, offering
+from dsc_lsp.server import commands, feedback, offering, workspace
 from dsc_lsp.server.generations import Kind
 from dsc_lsp.server.lifecycle import process_of, watch_parent
 from dsc_lsp.server.memory import memory_limit, watch_memory
@@ -65,14 +65,14 @@ async def initialized(server: Server, _params: types.InitializedParams) -> None:
     server.status.begin(server.client_capabilities.experimental)
     server.worker.start()
     server.in_background(feedback.keep_statistics(server))
-    workspace = server.client_capabilities.workspace
-    if workspace is None:
-        return
-    if workspace.configuration:
+    can = server.client_capabilities.workspace
+    if can is not None and can.configuration:
         await _pull_settings(server)
-    dynamic = workspace.did_change_configuration
+    await workspace.read_folders(server)
+    dynamic = can.did_change_configuration if can is not None else None
     if dynamic is not None and dynamic.dynamic_registration:
         await _register_for_settings(server)
+    await workspace.watch_files(server)
 
 
 def shutdown(server: Server, _params: None) -> None:
@@ -123,8 +123,8 @@ async def did_change_configuration(
     server: Server, params: types.DidChangeConfigurationParams
 ) -> None:
     """Take new settings: by asking, where the client can be asked, else as sent."""
-    workspace = server.client_capabilities.workspace
-    if workspace is not None and workspace.configuration:
+    can = server.client_capabilities.workspace
+    if can is not None and can.configuration:
         await _pull_settings(server)
     else:
         server.take_settings(params.settings)
@@ -176,6 +176,8 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     types.TEXT_DOCUMENT_DID_CLOSE: did_close,
     types.TEXT_DOCUMENT_DID_SAVE: did_save,
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: did_change_configuration,
+    types.WORKSPACE_DID_CHANGE_WATCHED_FILES: workspace.files_changed,
+    types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: workspace.folders_changed,
 }
 
 

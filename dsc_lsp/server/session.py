@@ -145,6 +145,7 @@ class Server(LanguageServer):
         """Stop all work; false if the engine's thread did not end in time."""
         for task in self._tasks:
             task.cancel()
+        self.repository.close_folders()
         return await asyncio.to_thread(self.worker.close, timeout_seconds)
 
     def report_server_error(self, error: Exception, source: Any) -> None:

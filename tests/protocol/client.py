@@ -10,9 +10,10 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from dsc_lsp.engine.base import Engine
@@ -107,7 +108,9 @@ class Client:
         """Wait for the end of the server."""
         return await asyncio.wait_for(asyncio.shield(self.exit), PATIENCE_SECONDS)
 
-    async def open_session(self, options: Any = None, **capabilities: Any) -> Message:
+    async def open_session(
+        self, options: Any = None, folders: Sequence[Path] = (), **capabilities: Any
+    ) -> Message:
         """Shake hands; returns the answer to ``initialize``."""
         params = {
             "processId": None,
@@ -118,6 +121,7 @@ class Client:
                 **capabilities,
             },
             "initializationOptions": options,
+            "workspaceFolders": [{"uri": one.as_uri(), "name": one.name} for one in folders],
         }
         answer = await self.request("initialize", params)
         self.notify("initialized", {})

@@ -1,0 +1,58 @@
+"""The folders of the workspace: which there are, and what changes in them on the disk."""
+
+import asyncio
+from pathlib import Path
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from dsc_lsp.languages import LANGUAGES
+from dsc_lsp.repository.reader import folders_of, path_of
+from dsc_lsp.server.session import Server
+
+_SUFFIXES = sorted({suffix.lstrip(".") for row in LANGUAGES for suffix in row.suffixes})
+_CODE = "**/*.{" + ",".join(_SUFFIXES) + "}"
+
+
+async def read_folders(server: Server) -> None:
+    """Let the repository know the files of the workspace, and again when its folders change."""
+    roots = await asyncio.to_thread(_folders, server)
+    if roots and server.settings.repository_context:
+        server.repository.learn_folders(roots)
+
+
+async def watch_files(server: Server) -> None:
+    """Ask the client to tell of files that change on the disk, if it can be asked."""
+    workspace = server.client_capabilities.workspace
+    watching = workspace.did_change_watched_files if workspace is not None else None
+    if watching is None or not watching.dynamic_registration:
+        return
+    options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher(_CODE)])
+    registration = types.Registration(
+        "dsc-lsp/files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options
+    )
+    try:
+        await server.client_register_capability_async(types.RegistrationParams([registration]))
+    except JsonRpcException:
+        return
+
+
+def files_changed(server: Server, params: types.DidChangeWatchedFilesParams) -> None:
+    """Read anew what has changed; documents that are open are known from the editor."""
+    paths = (path_of(change.uri) for change in params.changes)
+    server.repository.files_changed([path for path in paths if path is not None])
+
+
+async def folders_changed(server: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
+    """Know the files of the folders that there are now; pygls has kept the list."""
+    roots = await asyncio.to_thread(_folders, server)
+    if server.settings.repository_context:
+        server.repository.learn_folders(roots)
+
+
+def _folders(server: Server) -> tuple[Path, ...]:
+    """Return the folders that are there; looks at the disk."""
+    uris = list(server.workspace.folders)
+    if not uris and server.workspace.root_uri:
+        uris = [server.workspace.root_uri]
+    return folders_of(uris)
