@@ -81,10 +81,11 @@ def shake_hands(reader: Any, writer: Any, process_id: int | None = None) -> None
 
 def ghost_text(reader: Any, writer: Any, number: int) -> list[dict[str, Any]]:
     """Ask until the model has been loaded."""
-    document = {"uri": URI, "languageId": "python", "version": 1, "text": f"{MARKER} = \n"}
+    text = f"{MARKER} = [1]\nfor name in names:\n    print(name)\nfor name in "
+    document = {"uri": URI, "languageId": "python", "version": 1, "text": text}
     send(writer, "textDocument/didOpen", {"textDocument": document})
     for attempt in range(200):
-        send(writer, "textDocument/inlineCompletion", inline_params(0, 14), f"{number}/{attempt}")
+        send(writer, "textDocument/inlineCompletion", inline_params(3, 12), f"{number}/{attempt}")
         items = answer(reader, f"{number}/{attempt}")["result"]["items"]
         if items:
             return items
