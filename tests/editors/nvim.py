@@ -2,6 +2,8 @@
 
 import gc
 import json
+import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.editors.sandbox import EDITORS, Sandbox, until
+from tests.editors.sandbox import EDITORS, PATIENCE_SECONDS, Sandbox, until
 
 if TYPE_CHECKING:
     import pynvim
@@ -88,6 +90,13 @@ class Nvim:
             lambda: f"ghost text {text!r}; it is {self.ghost()!r}; {self.messages()}",
         )
 
+    def until_ghost_line(self, text: str) -> None:
+        """Wait until that is the first line of the ghost text on screen."""
+        until(
+            lambda: self.ghost().split("\n")[0] == text,
+            lambda: f"ghost text that begins with the line {text!r}; it is {self.ghost()!r}",
+        )
+
     def until_text(self, text: str) -> None:
         """Wait until that is the text of the buffer."""
         until(lambda: self.text() == text, lambda: f"{text!r}; it is {self.text()!r}")
@@ -158,9 +167,20 @@ def nvim(
     finally:
         # The answer to this never comes.
         editor.api.command("qall!", async_=True)
-        editor.api.close()
-        del editor.api
-        with warnings.catch_warnings():
-            # pynvim closes its loop before its pipes are closed.
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+        _close(editor)
+
+
+def _close(editor: Nvim) -> None:
+    """Close the connection, which pynvim does before its pipes are closed, and forget it."""
+    # What asyncio has to say about it holds the loop, and pytest holds what is logged.
+    logger = logging.getLogger("asyncio")
+    logger.disabled = True
+    editor.api.close()
+    del editor.api
+    for thread in threading.enumerate():
+        if thread.name.startswith("waitpid-"):
+            thread.join(PATIENCE_SECONDS)
+    logger.disabled = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

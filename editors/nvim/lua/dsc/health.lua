@@ -28,7 +28,8 @@ function M.check()
     return health.info('No server runs: open a file of a filetype that it serves')
   end
   for _, client in ipairs(clients) do
-    health.ok(('The server runs with %d buffers'):format(vim.tbl_count(client.attached_buffers)))
+    local count = vim.tbl_count(client.attached_buffers)
+    health.ok(('The server runs with %d buffer%s'):format(count, count == 1 and '' or 's'))
   end
   health.info('Which model fits this machine: `dsc-lsp doctor`')
 end
