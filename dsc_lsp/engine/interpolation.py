@@ -33,6 +33,11 @@ FEATURES = (
 )
 """The columns of ``Evidence.features``: logarithms of likelihoods, the first one's odds."""
 
+_TILT = 3.0
+"""Added to the fitted odds: the share that makes real code likeliest on average is too small for
+greedy choices (42.5 % of holes in httpx2 exact by the lookup alone, 38.3 % with the fitted share,
+45.8 % with this; docs/log.md)."""
+
 _READ = 32
 LEAST = 1e-4
 """Added to likelihoods before their logarithm is taken."""
@@ -61,7 +66,7 @@ class Mixture:
 
     def parts(self, evidence: "Evidence") -> tuple[float, Numbers]:
         """Return the repository's share, and the likelihoods of its tokens, summing to 1."""
-        odds = float(np.dot(self.share, evidence.features))
+        odds = float(np.dot(self.share, evidence.features)) + _TILT
         counted = evidence.weights * (evidence.model + LEAST) ** self.opinion
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds)))), counted / counted.sum()
 
