@@ -3,6 +3,7 @@
 import asyncio
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -253,10 +254,16 @@ def test_a_request_that_meets_close_is_answered() -> None:
     """The state must not change between the look at it and the place in the queue."""
     worker = EngineWorker(lambda _report: ScriptedEngine(""))
     ready = threading.Event()
-    worker._on_status = lambda _status: ready.set()
+    worker._on_status = lambda s: ready.set() if s.state is WorkerState.READY else None
     worker.start()
     assert ready.wait(SECONDS)
     closing: list[threading.Thread] = []
+
+    def until_cancelled(_engine: Engine, cancel: CancelToken) -> None:
+        # It may be begun, if the worker is faster than the one who closes it.
+        while True:
+            cancel.check()
+            time.sleep(0.001)
 
     refusal = worker._refusal
 
@@ -269,7 +276,7 @@ def test_a_request_that_meets_close_is_answered() -> None:
         return result
 
     worker._refusal = refusal_then_close  # type: ignore[method-assign]
-    future = worker.submit(never, CancelToken())
+    future = worker.submit(until_cancelled, CancelToken())
     assert isinstance(future.exception(SECONDS), Cancelled)
     closing[0].join(SECONDS)
 
