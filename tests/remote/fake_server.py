@@ -208,5 +208,10 @@ def _is_probe(body: Any) -> bool:
 
 
 def _answer_probe(call: Call) -> None:
+    if call.path == "/generate_stream":
+        begin_stream(call)
+        send_part(call, 'data: {"token": {"id": 1, "text": "x", "logprob": -1.0}}\n\n')
+        end_stream(call, done=False)
+        return
     said = {"index": 0, "text": "x", "finish_reason": "length"}
     answer(call, "200 OK", json.dumps({"choices": [said]}), "Content-Type: application/json")

@@ -30,12 +30,16 @@ class Circuit:
         self.fault = None
         self._in_a_row = 0
 
+    def open(self, fault: RemoteError) -> None:
+        """Leave the server alone from now on, because of a fault."""
+        self.fault = fault
+
     def failed(self, fault: RemoteError) -> None:
         """Count a fault."""
         self._in_a_row += 1
         asked_to_wait = (fault.retry_seconds or 0.0) >= 1.0
         if fault.is_down or asked_to_wait or self._in_a_row >= _FAULTS_IN_A_ROW:
-            self.fault = fault
+            self.open(fault)
 
 
 def waits(fault: RemoteError) -> "list[float]":

@@ -244,6 +244,8 @@ class RemoteEngine:
         try:
             await self._look()
         except RemoteError as fault:
+            # Whatever it is, nothing can be asked of a server that nobody knows.
+            self.circuit.open(fault)
             self._failed(fault)
             raise
 

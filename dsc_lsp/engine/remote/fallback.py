@@ -39,7 +39,7 @@ class FallbackEngine:
         network: Network,
     ) -> None:
         assert servers, "somebody must be asked"
-        self._servers = servers
+        self.servers = tuple(servers)
         self._open_local = open_local
         self._network = network
         self._local: Engine | None = None
@@ -83,11 +83,11 @@ class FallbackEngine:
 
     def close(self) -> None:
         """Close everything that was opened."""
-        for server in self._servers:
+        for server in self.servers:
             server.close()
         if self._local is not None:
             self._local.close()
-        self._network.close(*(server.disconnect for server in self._servers))
+        self._network.close(*(server.disconnect for server in self.servers))
 
     def _watched(self, tokens: Iterator[Token]) -> Iterator[Token]:
         begun = False
@@ -113,7 +113,7 @@ class FallbackEngine:
         raise EngineChanged
 
     def _best_server(self) -> RemoteEngine | None:
-        usable = [server for server in self._servers if server.is_usable]
+        usable = [server for server in self.servers if server.is_usable]
         if not usable:
             return None
         current = next((server for server in usable if server is self._active), usable[0])
@@ -132,6 +132,6 @@ class FallbackEngine:
         return self._local
 
     def _tell_of_local(self, engine: Engine) -> None:
-        fault = self._servers[0].circuit.fault
+        fault = self.servers[0].circuit.fault
         reason = str(fault) if fault is not None else "No server answers."
         self._tell(f"{reason} Until then the model on this machine answers ({engine.name}).")
