@@ -49,17 +49,17 @@ def test_it_says_what_the_local_engine_says(engine: Engine) -> None:
     local = open_engine(LOCAL, lambda _message, _percent: None)
     assert engine.family is local.family
     for cursor in places():
-        ours = complete(cursor, Repository(), LOCAL, local, CancelToken())
-        theirs = complete(cursor, Repository(), LOCAL, engine, CancelToken())
-        assert theirs.text == ours.text
-        assert theirs.new_tokens == ours.new_tokens
-        assert theirs.confidence == pytest.approx(ours.confidence, abs=1e-3)
         prompt = prompt_at(cursor, LOCAL, engine)
         assert prompt == prompt_at(cursor, LOCAL, local)
+        # Neither healing nor interpolation, which the local engine alone can do.
         request = GenerationRequest(prompt, 16)
-        assert [
-            (token.id, token.data) for token in engine.generate(request, CancelToken()).tokens
-        ] == [(token.id, token.data) for token in local.generate(request, CancelToken()).tokens]
+        theirs = list(engine.generate(request, CancelToken()).tokens)
+        ours = list(local.generate(request, CancelToken()).tokens)
+        assert [(token.id, token.data) for token in theirs] == [
+            (token.id, token.data) for token in ours
+        ]
+        for one, other in zip(theirs, ours, strict=True):
+            assert one.logprob == pytest.approx(other.logprob, abs=2e-3)
     local.close()
 
 
