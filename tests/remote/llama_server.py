@@ -54,11 +54,11 @@ class LlamaServer:
             time.sleep(0.05)
         raise AssertionError(f"llama-server was not up in {_START_SECONDS} s")
 
-    def counted(self, name: str) -> int:
+    def counted(self, name: str) -> float:
         """Return one of the server's counters, such as ``prompt_tokens_total``."""
         page = httpx2.get(f"{self.root}/metrics", trust_env=False).text
         lines = (line for line in page.splitlines() if line.startswith(f"llamacpp:{name} "))
-        return int(float(next(lines).split()[1]))
+        return float(next(lines).split()[1])
 
     def kill(self) -> None:
         """End it as the system's memory killer would."""
