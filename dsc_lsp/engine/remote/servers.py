@@ -104,7 +104,8 @@ LLAMA_SERVER = replace(
     context=("/props", ("default_generation_settings", "n_ctx")),
 )
 
-# Measured with 5.23: ids are refused (400), so are unknown fields (422); no logprobs, no [DONE].
+# From an earlier measurement with 5.23, not repeated here: ids are refused (400), so are unknown
+# fields (422); no logprobs, no [DONE].
 TRANSFORMERS = replace(
     GENERIC,
     name="transformers",
