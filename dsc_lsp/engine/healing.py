@@ -118,6 +118,11 @@ class HealedContinuations:
     continuations: Continuations
     word: str
 
+    @property
+    def files(self) -> int:
+        """How many files are known."""
+        return self.continuations.files
+
     def after(self, generated: str) -> Sequence[Continuation]:
         """Return what may follow ``generated``, which begins with the word or is within it."""
         if generated.startswith(self.word):

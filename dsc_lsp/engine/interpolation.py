@@ -36,7 +36,9 @@ FEATURES = (
 _TILT = 3.0
 """Added to the fitted odds: the share that makes real code likeliest on average is too small for
 greedy choices (42.5 % of holes in httpx2 exact by the lookup alone, 38.3 % with the fitted share,
-45.8 % with this; docs/log.md)."""
+45.8 % with this; docs/log.md). Where the lookup knows next to nothing but the file itself, as in
+HumanEval, it is harmful."""
+_TILTED_FROM_FILES = 5
 
 _READ = 32
 LEAST = 1e-4
@@ -64,9 +66,12 @@ class Mixture:
     share: tuple[float, ...]
     opinion: float
 
-    def parts(self, evidence: "Evidence") -> tuple[float, Numbers]:
-        """Return the repository's share, and the likelihoods of its tokens, summing to 1."""
-        odds = float(np.dot(self.share, evidence.features)) + _TILT
+    def parts(self, evidence: "Evidence", tilt: float = 0.0) -> tuple[float, Numbers]:
+        """Return the repository's share, and the likelihoods of its tokens, summing to 1.
+
+        ``tilt`` is added to the logarithm of the share's odds.
+        """
+        odds = float(np.dot(self.share, evidence.features)) + tilt
         counted = evidence.weights * (evidence.model + LEAST) ** self.opinion
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds)))), counted / counted.sum()
 
@@ -91,13 +96,14 @@ def interpolation(
     continuations: Continuations, vocabulary: Vocabulary, mixture: Mixture
 ) -> Adjustment:
     """Return the adjustment of a model's logits to the mixture's log likelihoods."""
+    tilt = _TILT if continuations.files >= _TILTED_FROM_FILES else 0.0
 
     def adjust(row: torch.Tensor, generated: Sequence[int]) -> torch.Tensor:
         likelihoods = torch.log_softmax(row.float(), dim=-1)
         evidence = evidence_of(likelihoods, generated, continuations, vocabulary)
         if evidence is None:
             return row
-        share, among = mixture.parts(evidence)
+        share, among = mixture.parts(evidence, tilt)
         mixed = likelihoods + math.log1p(-share)
         ids = torch.tensor(evidence.ids, device=row.device)
         said = torch.tensor(np.log(share * among), dtype=mixed.dtype, device=row.device)

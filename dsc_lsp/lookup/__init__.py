@@ -30,6 +30,11 @@ class Continuation:
 class Continuations(Protocol):
     """The continuations at one cursor, to be asked again as the answer grows; engine thread."""
 
+    @property
+    def files(self) -> int:
+        """How many files are known, the cursor's own perhaps among them."""
+        ...
+
     def after(self, generated: str) -> Sequence[Continuation]:
         """Return what may follow the text before the cursor and ``generated``, best first."""
         ...

@@ -106,7 +106,8 @@ class Index:
         for one in segments:
             own = number if one is home else None
             sources.append(Source(one.segment.text, one.live, own, one.segment))
-        return Prediction(Surroundings.of(path, plain(before), plain(after)), sources)
+        files = len(self)
+        return Prediction(Surroundings.of(path, plain(before), plain(after)), sources, files)
 
     def _forget(self, path: str) -> None:
         self._fresh.pop(path, None)

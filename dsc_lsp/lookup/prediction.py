@@ -28,7 +28,8 @@ _BREAK = ord("\n")
 class Prediction:
     """What may follow at one cursor; to be asked again as the answer grows, by one thread."""
 
-    def __init__(self, around: Surroundings, sources: Sequence[Source]) -> None:
+    def __init__(self, around: Surroundings, sources: Sequence[Source], files: int) -> None:
+        self.files = files
         self._around = around
         self._sources = sources
         self._description = Description(around)
