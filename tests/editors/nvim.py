@@ -178,7 +178,7 @@ def _close(editor: Nvim) -> None:
     editor.api.close()
     del editor.api
     for thread in threading.enumerate():
-        if thread.name.startswith("waitpid-"):
+        if "waitpid-" in thread.name:
             thread.join(PATIENCE_SECONDS)
     logger.disabled = False
     with warnings.catch_warnings():
