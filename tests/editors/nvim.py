@@ -159,7 +159,13 @@ def nvim(
         str(root / "usr/bin/nvim"),
         *("--embed", "--headless", "--clean", "-n", "-u", str(init), str(file)),
     ]
+    others = set(threading.enumerate())
     api = pynvim.attach("child", argv=command)
+    waiting = [
+        thread
+        for thread in threading.enumerate()
+        if thread not in others and "waitpid-" in thread.name
+    ]
     editor = Nvim(kind, api)
     del api
     try:
@@ -167,19 +173,21 @@ def nvim(
     finally:
         # The answer to this never comes.
         editor.api.command("qall!", async_=True)
-        _close(editor)
+        _close(editor, waiting)
 
 
-def _close(editor: Nvim) -> None:
-    """Close the connection, which pynvim does before its pipes are closed, and forget it."""
+def _close(editor: Nvim, waiting: list[threading.Thread]) -> None:
+    """Close the connection, which pynvim does before its pipes are closed, and forget it.
+
+    ``waiting`` are the threads in which asyncio waits for this editor to end.
+    """
     # What asyncio has to say about it holds the loop, and pytest holds what is logged.
     logger = logging.getLogger("asyncio")
     logger.disabled = True
     editor.api.close()
     del editor.api
-    for thread in threading.enumerate():
-        if "waitpid-" in thread.name:
-            thread.join(PATIENCE_SECONDS)
+    for thread in waiting:
+        thread.join(PATIENCE_SECONDS)
     logger.disabled = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
