@@ -103,4 +103,9 @@ class Network:
 
     def _run(self) -> None:
         self._loop.run_forever()
+        # Work that began while the last things were done: a loop must not be closed over it.
+        while tasks := asyncio.all_tasks(self._loop):
+            for task in tasks:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.close()
