@@ -35,7 +35,7 @@ class ModelFamily:
     ``is_interpolated`` says that the family is so small that what the repository says has a say
     in the choice of each token.
     ``file_header`` stands above each other file that is shown, before the code of the current one;
-    ``context_share`` is how much of the prompt such files may take, by measurement.
+    ``context_share`` is how much of the prompt such files may take (not measured yet).
     """
 
     name: str

@@ -51,8 +51,7 @@ class GenerationRequest:
     """One greedy generation: at most ``max_new_tokens`` after ``prompt``.
 
     ``continuations`` is what the repository would say, for drafts and for a small model's
-    distribution; ``rejected`` is a text that was offered here and not taken whole, for drafts.
-    ``branches`` asks for so many alternatives, which begin with the likeliest first tokens.
+    distribution.
     ``heal`` says that the text before the cursor ends within a word, which the model had better
     write itself from its beginning (it is not among the tokens returned).
     An engine that has no use for any of them does without.
@@ -61,22 +60,16 @@ class GenerationRequest:
     prompt: Prompt
     max_new_tokens: int
     continuations: Continuations | None = None
-    rejected: str = ""
-    branches: int = 1
     heal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token: its bytes (not always whole characters) and natural log likelihood.
-
-    ``branch`` is the alternative it belongs to, 0 for the likeliest.
-    """
+    """One generated token: its bytes (not always whole characters) and natural log likelihood."""
 
     id: int
     data: bytes
     logprob: float
-    branch: int = 0
 
 
 @dataclass(slots=True)
@@ -98,7 +91,7 @@ class Effort:
 class Generation:
     """A generation under way; nothing is computed before ``tokens`` is iterated.
 
-    ``tokens`` ends without the control token that stopped the model. Branches come interleaved.
+    ``tokens`` ends without the control token that stopped the model.
     """
 
     prompt_tokens: int

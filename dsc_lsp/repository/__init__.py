@@ -77,6 +77,8 @@ class Repository:
 
     def learn_folders(self, roots: Sequence[Path]) -> None:
         """Let the lookup know the files of these folders, and of no others; returns at once."""
+        if self._learning is None and not roots:
+            return
         if self._learning is None:
             self._learning = Learning(lambda: self.index, self._is_open)
         self._learning.set_folders(roots)

@@ -1,5 +1,6 @@
 """The files of the workspace become known to the lookup, on a thread of their own."""
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from dsc_lsp.repository.reader import place_of
 if TYPE_CHECKING:
     from dsc_lsp.lookup.index import Index
 
+_log = logging.getLogger(__name__)
 _MOST_CHARACTERS = 48_000_000
 """What a lookup of some 200 MB holds; files beyond are known once the editor opens them."""
 
@@ -42,7 +44,8 @@ class Learning:
 
     def files_changed(self, paths: Sequence[Path]) -> None:
         """Read files anew that have changed on the disk, or forget them; returns at once."""
-        self._tasks.put(lambda: self._learn_files([path.as_uri() for path in paths]))
+        uris = [path.as_uri() for path in paths if path.is_absolute()]
+        self._tasks.put(lambda: self._learn_files(uris))
 
     def closed_in_editor(self, uri: str) -> None:
         """Know a document as the disk has it again; returns at once."""
@@ -65,7 +68,10 @@ class Learning:
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
-            task()
+            try:
+                task()
+            except Exception as error:  # noqa: BLE001 - the thread boundary: files are data
+                _log.error("reading the workspace failed (%s)", type(error).__name__)
 
     def _learn_folders(self, roots: tuple[Path, ...]) -> None:
         self._roots = roots

@@ -123,11 +123,14 @@ async def did_change_configuration(
     server: Server, params: types.DidChangeConfigurationParams
 ) -> None:
     """Take new settings: by asking, where the client can be asked, else as sent."""
+    before = server.settings.repository_context
     can = server.client_capabilities.workspace
     if can is not None and can.configuration:
         await _pull_settings(server)
     else:
         server.take_settings(params.settings)
+    if server.settings.repository_context is not before:
+        await workspace.read_folders(server)
 
 
 async def inline_completion(

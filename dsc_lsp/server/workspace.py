@@ -15,10 +15,10 @@ _CODE = "**/*.{" + ",".join(_SUFFIXES) + "}"
 
 
 async def read_folders(server: Server) -> None:
-    """Let the repository know the files of the workspace, and again when its folders change."""
-    roots = await asyncio.to_thread(_folders, server)
-    if roots and server.settings.repository_context:
-        server.repository.learn_folders(roots)
+    """Let the repository know the files of the workspace, or of none if the user wants none."""
+    wanted = server.settings.repository_context
+    roots = await asyncio.to_thread(_folders, server) if wanted else ()
+    server.repository.learn_folders(roots)
 
 
 async def watch_files(server: Server) -> None:
@@ -45,9 +45,7 @@ def files_changed(server: Server, params: types.DidChangeWatchedFilesParams) -> 
 
 async def folders_changed(server: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
     """Know the files of the folders that there are now; pygls has kept the list."""
-    roots = await asyncio.to_thread(_folders, server)
-    if server.settings.repository_context:
-        server.repository.learn_folders(roots)
+    await read_folders(server)
 
 
 def _folders(server: Server) -> tuple[Path, ...]:

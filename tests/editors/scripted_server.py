@@ -22,35 +22,31 @@ KNOWN = (
     "def area(width, height):\n    return width * height",
     'greeting = "é☃😀 naïve"',
     "answer = 42",
-    "answer = forty_two",
 )
-"""Texts that are continued from their third character on; those that agree are alternatives."""
+"""Texts that are continued from their third character on."""
 
 _SHORTEST = 3
 
 
-def continuations(before: str) -> list[str]:
-    """Return the rests of the known texts that the text before the cursor has begun."""
-    rests: list[str] = []
+def continuation(before: str) -> str:
+    """Return the rest of the known text that the text before the cursor has begun, if any."""
     for known in KNOWN:
         for length in range(len(known) - 1, _SHORTEST - 1, -1):
             if before.endswith(known[:length]):
-                rests.append(known[length:])
-                break
-    return rests
+                return known[length:]
+    return ""
 
 
 class KnowingEngine(ScriptedEngine):
     """Says the rest of a text that it knows, and nothing anywhere else."""
 
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
-        """Start to say the rest, or the rests, where several are asked for."""
-        rests = continuations(_before(request.prompt))[: max(1, request.branches)]
+        """Start to say the rest."""
         record("asked")
-        tokens = (self._token(rest, branch, cancel) for branch, rest in enumerate(rests))
-        return Generation(len(request.prompt.ids), 0, _flat(tokens))
+        rest = continuation(_before(request.prompt))
+        return Generation(len(request.prompt.ids), 0, self._said(rest, cancel))
 
-    def _token(self, rest: str, branch: int, cancel: CancelToken) -> Iterator[Token]:
+    def _said(self, rest: str, cancel: CancelToken) -> Iterator[Token]:
         pause = float(os.environ.get("DSC_TEST_TOKEN_SECONDS", "0"))
         for number, data in enumerate(byte_tokens(rest)):
             end = time.monotonic() + pause
@@ -63,18 +59,13 @@ class KnowingEngine(ScriptedEngine):
                 if time.monotonic() >= end:
                     break
                 time.sleep(0.01)
-            yield Token(number, data, -0.1, branch)
+            yield Token(number, data, -0.1)
 
 
 def record(event: str) -> None:
     """Write down what happened."""
     with Path(os.environ["DSC_TEST_EVENTS"]).open("a", encoding="utf-8") as file:
         file.write(event + "\n")
-
-
-def _flat(parts: Iterator[Iterator[Token]]) -> Iterator[Token]:
-    for part in parts:
-        yield from part
 
 
 def _before(prompt: Prompt) -> str:

@@ -130,7 +130,8 @@ def test_bench_answers_with_the_keys_of_the_design(capsys: pytest.CaptureFixture
     ratio = answer["generate_keystroke_ms"]["p50"] / answer["keystroke_ms"]["p50"]
     assert answer["ratio_to_generate"] == pytest.approx(ratio)
     assert answer["prefilled_tokens_median"] >= 1
-    assert "roofline_share" in answer
+    assert answer["roofline_share"] > 0
+    assert answer["decode_tokens_per_second"] > 0
     assert (answer["device"], answer["model"]) == ("cpu", "tiny (random)")
 
 

@@ -75,6 +75,21 @@ async def test_the_setting_keeps_other_files_out(folder: Path):
         assert await suggested(client, folder) == ""
 
 
+async def test_turned_off_the_setting_forgets_them_and_turned_on_reads_them_again(folder: Path):
+    async with opened(folder) as client:
+        for wanted, files in ((False, 0), (True, 1)):
+            settings = {"dsc": {"repositoryContext": wanted}}
+            client.notify("workspace/didChangeConfiguration", {"settings": settings})
+            await known(client, files)
+
+
+async def test_a_place_that_is_no_path_changes_nothing(folder: Path):
+    async with opened(folder) as client:
+        changes = [{"uri": uri, "type": 2} for uri in ("file:orders.py", "untitled:x", "")]
+        client.notify("workspace/didChangeWatchedFiles", {"changes": changes})
+        await known(client, 1)
+
+
 async def test_a_file_that_changes_on_the_disk_is_read_anew(folder: Path):
     async with opened(folder) as client:
         (folder / "orders.py").write_text(ORDERS.replace("orders", "items"))
