@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
+from typing import TypeAlias
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Generation, GenerationRequest, Token
@@ -20,11 +21,15 @@ class LetterTokenizer:
         return _FIRST_CONTROL_ID + DEEPSEEK_CODER_BASE.control_tokens.index(name)
 
 
+Answer: TypeAlias = str | tuple[str, ...] | Exception
+
+
 class ScriptedEngine:
     """Answers each request with the next of ``answers``, and goes on with the last one.
 
     A text is said in tokens of a few bytes, which split characters; an exception is raised
-    where the first token would be. ``before_token`` is called with the number of each token
+    where the first token would be. A tuple of texts is an answer with its alternatives, by rank;
+    an alternative belongs to the answer given last, and one that is not there is empty. ``before_token`` is called with the number of each token
     before it is said, on the engine's thread: there a test can wait, or raise.
     """
 
@@ -32,7 +37,7 @@ class ScriptedEngine:
 
     def __init__(
         self,
-        *answers: str | Exception,
+        *answers: Answer,
         family: ModelFamily = DEEPSEEK_CODER_BASE,
         context_tokens: int = 4096,
         before_token: Callable[[int], None] = lambda _number: None,
@@ -44,12 +49,14 @@ class ScriptedEngine:
         self.said: list[bytes] = []
         self.closed = False
         self._answers = list(answers)
+        self._last = self._answers[0]
         self._before_token = before_token
 
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         self.requests.append(request)
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        tokens = self._tokens(answer, request.max_new_tokens, cancel)
+        if not request.rank:
+            self._last = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        tokens = self._tokens(_of_rank(self._last, request.rank), request.max_new_tokens, cancel)
         return Generation(len(request.prompt.ids), 0, tokens)
 
     def close(self) -> None:
@@ -65,6 +72,13 @@ class ScriptedEngine:
             cancel.check()
             self.said.append(data)
             yield Token(number, data, -0.5)
+
+
+def _of_rank(answer: Answer, rank: int) -> str | Exception:
+    if isinstance(answer, Exception):
+        return answer
+    texts = answer if isinstance(answer, tuple) else (answer,)
+    return texts[rank] if rank < len(texts) else ""
 
 
 def byte_tokens(text: str, sizes: Sequence[int] = (3, 1, 2, 5)) -> list[bytes]:

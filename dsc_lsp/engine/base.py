@@ -48,19 +48,25 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One greedy generation: at most ``max_new_tokens`` after ``prompt``.
+    """One generation: at most ``max_new_tokens`` after ``prompt``.
+
+    Each token is the likeliest one, but where the first visible text stands it is the
+    ``rank + 1``-th likeliest of those that differ in it: 0 is the answer, 1 and more are its
+    alternatives, each less likely to begin with. Where there are not so many the generation is
+    empty.
 
     ``continuations`` is what the repository would say, for drafts and for a small model's
     distribution.
     ``heal`` says that the text before the cursor ends within a word, which the model had better
     write itself from its beginning (it is not among the tokens returned).
-    An engine that has no use for any of them does without.
+    An engine that has no use for these two does without.
     """
 
     prompt: Prompt
     max_new_tokens: int
     continuations: Continuations | None = None
     heal: bool = False
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)

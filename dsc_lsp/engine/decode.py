@@ -8,7 +8,7 @@ import torch
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Effort
-from dsc_lsp.engine.choice import Adjustment, choose
+from dsc_lsp.engine.choice import Adjustment, Branch, choose
 from dsc_lsp.engine.steps import Rows, Steps
 
 PREFILL_CHUNK = 256
@@ -22,6 +22,7 @@ class Decoding:
     max_new_tokens: int
     stop: Collection[int]
     adjustments: Sequence[Adjustment] = ()
+    branch: Branch | None = None
 
 
 def generate(
@@ -40,7 +41,7 @@ def generate(
     rows = prefill(steps, ids, cancel, effort)
     generated: list[int] = []
     while True:
-        token, logprob = _chosen(rows, 0, generated, decoding.adjustments)
+        token, logprob = _chosen(rows, 0, generated, decoding)
         if token in decoding.stop:
             return
         generated.append(token)
@@ -85,9 +86,9 @@ def score(steps: Steps, ids: Sequence[int], answer: Sequence[int]) -> float:
 
 
 def _chosen(
-    rows: Rows, index: int, generated: Sequence[int], adjustments: Sequence[Adjustment]
+    rows: Rows, index: int, generated: Sequence[int], decoding: Decoding
 ) -> tuple[int, float]:
-    """Return the choice in a row; without adjustments the model's run has made it already."""
-    if not adjustments:
+    """Return the choice in a row; if nobody else has a say, the model's run has made it already."""
+    if not decoding.adjustments and decoding.branch is None:
         return rows.best[index], rows.logprobs[index]
-    return choose(rows.logits[index], generated, adjustments)
+    return choose(rows.logits[index], generated, decoding.adjustments, decoding.branch)

@@ -19,8 +19,9 @@ from dsc_lsp.engine.base import (
     PromptPart,
     Token,
 )
+from dsc_lsp.engine.branching import branch_of
 from dsc_lsp.engine.checkpoint import Checkpoint, find_checkpoint
-from dsc_lsp.engine.choice import Adjustment
+from dsc_lsp.engine.choice import Adjustment, Branch
 from dsc_lsp.engine.config import ModelConfig, read_config
 from dsc_lsp.engine.decode import Decoding, generate, score
 from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes, use_cpu_for
@@ -104,6 +105,7 @@ class LocalEngine:
             min(request.max_new_tokens + heal.tokens, room),
             self._stop,
             (*self._adjustments(request), *self._held_to(heal.begins_with)),
+            self._branch(request.rank, len(heal.begins_with)),
         )
         effort = Effort()
         tokens = without_bytes(self._tokens(ids, decoding, cancel, effort), len(heal.begins_with))
@@ -162,6 +164,16 @@ class LocalEngine:
         if not begins_with:
             return ()
         return (beginning_with(begins_with, self._vocabulary, self.tokenizer.bytes_of),)
+
+    def _branch(self, rank: int, healed_bytes: int) -> Branch | None:
+        if not rank:
+            return None
+
+        def text_after(generated: Sequence[int]) -> bytes:
+            return b"".join(map(self.tokenizer.bytes_of, generated))[healed_bytes:]
+
+        end = self.tokenizer.control(self.family.stop[0])
+        return branch_of(rank, text_after, control=self.tokenizer.control_ids, end=end)
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:

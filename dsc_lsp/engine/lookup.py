@@ -4,11 +4,11 @@ It answers while a model loads and where there is none.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Generation, GenerationRequest, Token
-from dsc_lsp.lookup import Continuations
+from dsc_lsp.lookup import Continuation
 from dsc_lsp.models import LOOKUP
 
 NAME = "lookup"
@@ -47,30 +47,48 @@ class LookupEngine:
 
         Ends where next to nothing agrees or no lexeme is likely.
         """
-        tokens = _tokens(request.continuations, request.max_new_tokens, cancel)
-        return Generation(prompt_tokens=0, reused_tokens=0, tokens=tokens)
+        return Generation(prompt_tokens=0, reused_tokens=0, tokens=_tokens(request, cancel))
 
     def close(self) -> None:
         """Hold nothing, so give nothing back."""
 
 
-def _tokens(
-    continuations: Continuations | None, max_new_tokens: int, cancel: CancelToken
-) -> Iterator[Token]:
-    if continuations is None:
+def _tokens(request: GenerationRequest, cancel: CancelToken) -> Iterator[Token]:
+    if request.continuations is None:
         return
-    said = ""
-    for _ in range(max_new_tokens):
+    said, rank = "", request.rank
+    for _ in range(request.max_new_tokens):
         cancel.check()
-        found = continuations.after(said)
+        found = request.continuations.after(said)
         if not found or found[0].matched < _LEAST_MATCHED:
             return
-        lexeme = found[0].lexeme
-        likelihood = min(1.0, sum(one.weight for one in found if _alike(one.lexeme, lexeme)))
+        chosen = _chosen(found, rank)
+        if chosen is None:
+            return
+        lexeme, likelihood = chosen
         if likelihood < _LEAST_LIKELY:
             return
+        if lexeme.strip():
+            rank = 0  # It has begun in its own way, and goes on as is likeliest.
         said += lexeme
         yield Token(_NO_ID, lexeme.encode(), math.log(likelihood))
+
+
+def _chosen(found: Sequence[Continuation], rank: int) -> tuple[str, float] | None:
+    """Return the ``rank + 1``-th lexeme with its likelihood, the first where that is blank."""
+    first = found[0].lexeme
+    if not rank or not first.strip():
+        return first, min(1.0, sum(one.weight for one in found if _alike(one.lexeme, first)))
+    likelihoods = dict[str, float]()
+    for one in found:
+        if one.lexeme.strip():
+            likelihoods[one.lexeme] = likelihoods.get(one.lexeme, 0.0) + one.weight
+    del likelihoods[first]  # That is rank 0, however likely the others are.
+    others = sorted(likelihoods.items(), key=lambda item: -item[1])
+    if rank > len(others):
+        return None
+    lexeme, likelihood = others[rank - 1]
+    return lexeme, min(1.0, likelihood)
 
 
 def _alike(one: str, other: str) -> bool:

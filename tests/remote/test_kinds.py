@@ -55,10 +55,11 @@ def engine_of(server: FakeServer, **more: object) -> Iterator[Engine]:
         engine.close()
 
 
-def said(engine: Engine, tokens: int = 16) -> list[Token]:
+def said(engine: Engine, tokens: int = 16, *, rank: int = 0) -> list[Token]:
     encode, name = engine.tokenizer.encode, DEEPSEEK_CODER_BASE.begin_of_text
     bos = PromptPart((engine.tokenizer.control(name),), name, control=True)
-    request = GenerationRequest(Prompt((bos, PromptPart(encode(TEXT), TEXT))), tokens)
+    prompt = Prompt((bos, PromptPart(encode(TEXT), TEXT)))
+    request = GenerationRequest(prompt, tokens, rank=rank)
     return list(engine.generate(request, CancelToken()).tokens)
 
 
@@ -168,6 +169,14 @@ def test_only_standard_fields_go_to_a_server_of_unknown_kind() -> None:
             "temperature",
             "stream",
         }
+
+
+def test_an_alternative_is_empty_and_nobody_is_asked() -> None:
+    with serving(says("x")) as server, engine_of(server) as engine:
+        assert said(engine)
+        asked = len(server.calls)
+        assert not said(engine, rank=1)
+        assert len(server.calls) == asked
 
 
 def test_vllm_tells_ids_and_is_told_where_to_stop(

@@ -124,6 +124,8 @@ class RemoteEngine:
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         """Ask the server; ``reused_tokens`` is what it knows from us, if it keeps prompts.
 
+        Servers have no common way to begin otherwise, so that every alternative is empty.
+
         Raises:
             RemoteError: the server is known to be down.
             EngineChanged: the server was looked at anew; the prompt must be made again.
@@ -136,6 +138,8 @@ class RemoteEngine:
         if self._known is None:
             raise faults.down(self._connection.endpoint)
         ids = request.prompt.ids
+        if request.rank:
+            return Generation(len(ids), 0, iter(()))
         reused = min(_common_prefix(self._read_ids, ids), max(0, len(ids) - 1))
         effort = Effort()
         ask = self._ask(request, self._known)

@@ -1,0 +1,45 @@
+"""Alternatives: the same prompt, gone on with in another way from the first visible text."""
+
+from collections.abc import Callable, Collection, Sequence
+
+import torch
+
+from dsc_lsp.engine.choice import Branch
+
+_LOOKED_AT = 32
+"""Tokens looked at beyond the rank: many say the same but for blanks."""
+
+
+def branch_of(
+    rank: int,
+    text_after: Callable[[Sequence[int]], bytes],
+    *,
+    control: Collection[int],
+    end: int,
+) -> Branch:
+    """Return what takes the ``rank + 1``-th likeliest beginning, of rank 1 or more.
+
+    ``text_after`` tells the text that tokens put behind the cursor; those of ``control`` put
+    none. Beginnings are told apart by their visible bytes; a token of blanks only begins nothing.
+    Where nothing else can be said, the token ``end`` is chosen, which ends the generation.
+    """
+
+    def branch(likelihoods: torch.Tensor, generated: Sequence[int]) -> int | None:
+        if text_after(generated).strip():
+            return None
+        looked_at = min(rank + _LOOKED_AT, likelihoods.shape[0])
+        top = torch.topk(likelihoods, looked_at)
+        seen = set[bytes]()
+        for likelihood, token in zip(top.values.tolist(), top.indices.tolist(), strict=True):
+            text = b"" if token in control else text_after((*generated, token)).strip()
+            if not seen:
+                if not text and token not in control:
+                    return None  # Not yet: all go on with these blanks.
+                seen.add(text)
+            elif text and text not in seen and likelihood > -torch.inf:
+                seen.add(text)
+                if len(seen) == rank + 1:
+                    return token
+        return end
+
+    return branch
