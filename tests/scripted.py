@@ -29,8 +29,9 @@ class ScriptedEngine:
 
     A text is said in tokens of a few bytes, which split characters; an exception is raised
     where the first token would be. A tuple of texts is an answer with its alternatives, by rank;
-    an alternative belongs to the answer given last, and one that is not there is empty. ``before_token`` is called with the number of each token
-    before it is said, on the engine's thread: there a test can wait, or raise.
+    an alternative belongs to the answer given last, and one that is not there is empty.
+    ``before_token`` is called with the number of each token before it is said, on the engine's
+    thread: there a test can wait, or raise.
     """
 
     name = "scripted"

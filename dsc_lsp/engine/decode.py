@@ -88,7 +88,7 @@ def score(steps: Steps, ids: Sequence[int], answer: Sequence[int]) -> float:
 def _chosen(
     rows: Rows, index: int, generated: Sequence[int], decoding: Decoding
 ) -> tuple[int, float]:
-    """Return the choice in a row; if nobody else has a say, the model's run has made it already."""
+    """Return the choice in a row; without adjustments the model's run has made it already."""
     if not decoding.adjustments and decoding.branch is None:
         return rows.best[index], rows.logprobs[index]
     return choose(rows.logits[index], generated, decoding.adjustments, decoding.branch)

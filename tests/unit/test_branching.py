@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 import torch
@@ -96,7 +95,7 @@ def test_each_alternative_reads_only_the_end_of_the_prompt_again(engine: LocalEn
 
 @pytest.mark.parametrize("heal", [False, True])
 def test_an_alternative_is_what_the_model_says_after_its_first_token(
-    engine: LocalEngine, heal: bool
+    engine: LocalEngine, *, heal: bool
 ) -> None:
     texts: list[bytes] = []
     for rank in range(4):
