@@ -7,11 +7,8 @@ compared with the local engine on the same weights.
 import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import httpx2
@@ -20,57 +17,19 @@ import pytest
 
 from dsc_lsp.models import STARTER_CHECKPOINT
 from tests.remote.gguf_file import write_gguf
+from tests.remote.processes import ServerProcess, free_port
 
 INSTALLED = platformdirs.user_cache_path("dsc-lsp-tests") / "llama-server" / "llama-server"
-_START_SECONDS = 30
 
 
-class LlamaServer:
-    """One server on loopback; ``start`` after ``kill`` takes the same port again."""
-
-    def __init__(self, command: Path, model: Path, log: Path, *options: str) -> None:
-        self.port = free_port()
-        self.log = log
-        self._command = [str(command), "-m", str(model), "--port", str(self.port), *options]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def root(self) -> str:
-        """The address without ``/v1``."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start and wait until the model is loaded."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        end = time.monotonic() + _START_SECONDS
-        while time.monotonic() < end:
-            assert self._process.poll() is None, self.log.read_text(errors="replace")
-            try:
-                if httpx2.get(f"{self.root}/health", trust_env=False).is_success:
-                    return
-            except httpx2.TransportError:
-                pass
-            time.sleep(0.05)
-        raise AssertionError(f"llama-server was not up in {_START_SECONDS} s")
+class LlamaServer(ServerProcess):
+    """A llama-server, which counts what it does."""
 
     def counted(self, name: str) -> float:
         """Return one of the server's counters, such as ``prompt_tokens_total``."""
         page = httpx2.get(f"{self.root}/metrics", trust_env=False).text
         lines = (line for line in page.splitlines() if line.startswith(f"llamacpp:{name} "))
         return float(next(lines).split()[1])
-
-    def kill(self) -> None:
-        """End it as the system's memory killer would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def wait(self) -> None:
-        """Wait until somebody ends it."""
-        assert self._process is not None, "it runs"
-        self._process.wait()
 
 
 def installed_command() -> Path:
@@ -89,16 +48,12 @@ def serve_checkpoint(checkpoint: Path, folder: Path, *options: str) -> LlamaServ
     # likelihoods by some thousandths, enough to turn a near tie.
     exact = ("-ctk", "f32", "-ctv", "f32", "-fa", "off")
     fixed = ("-np", "1", "-t", "1", "-c", "2048", "--no-webui", "--metrics", *exact)
-    server = LlamaServer(installed_command(), model, folder / "llama-server.log", *fixed, *options)
+    port = free_port()
+    where = ("-m", str(model), "--port", str(port))
+    command = (str(installed_command()), *where, *fixed, *options)
+    server = LlamaServer(command, port, folder / "llama-server.log")
     server.start()
     return server
-
-
-def free_port() -> int:
-    """Return a port of the loopback address that nobody listened on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def main() -> None:

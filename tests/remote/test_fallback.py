@@ -17,7 +17,7 @@ from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests.protocol.client import connected
 from tests.remote.fake_server import Call, FakeServer, answer, says, serving
-from tests.remote.llama_server import free_port
+from tests.remote.processes import free_port
 from tests.scripted import ScriptedEngine
 
 

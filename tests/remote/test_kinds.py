@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from dsc_lsp.cancel import CancelToken
-from dsc_lsp.engine.base import Engine, GenerationRequest, Prompt, PromptPart, Token
+from dsc_lsp.engine.base import (
+    Engine,
+    EngineError,
+    GenerationRequest,
+    Prompt,
+    PromptPart,
+    Token,
+)
 from dsc_lsp.engine.remote.opening import open_remote
 from dsc_lsp.engine.remote.probe import Manners
 from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
@@ -261,3 +268,25 @@ def test_a_control_token_written_out_ends_the_answer() -> None:
     behaviour = says("return x<｜fim", "▁end｜>", "more")
     with serving(behaviour) as server, engine_of(server) as engine:
         assert b"".join(token.data for token in said(engine)) == b"return x"
+
+
+@pytest.mark.parametrize(
+    ("pages", "told"),
+    [
+        (
+            {"/v1/models": {"object": "list", "data": []}},
+            r"names no model\. Set `dsc\.remoteModel`",
+        ),
+        ({"/openapi.json": {"paths": {"/load_model": {}}}}, "names no model"),
+        ({"/v1/models": {"detail": "hello"}}, "something else than completions"),
+        ({}, "something else than completions"),
+    ],
+)
+def test_a_server_that_names_no_model_is_told_apart_from_something_else(
+    pages: dict[str, Any], told: str
+) -> None:
+    with serving(says("x"), pages) as server, engine_of(server) as engine:
+        with pytest.raises(EngineError, match=told):
+            said(engine)
+        with engine_of(server, remote_model="mine") as named:
+            assert said(named)

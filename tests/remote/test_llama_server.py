@@ -3,22 +3,18 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.completion import complete, prompt_at
-from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine, GenerationRequest
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests.protocol.client import Client, connected, insertion
 from tests.remote.llama_server import LlamaServer
-
-CODE = Path(__file__).read_text(encoding="utf-8")
-LOCAL = Settings(model="starter", device="cpu", max_new_tokens=16)
+from tests.remote.places import CODE, LOCAL, cursor_at, places
 
 
 def remote_settings(server: LlamaServer) -> Settings:
@@ -32,17 +28,6 @@ def engine(llama_server: LlamaServer) -> Iterator[Engine]:
     engine = open_engine(remote_settings(llama_server), lambda _message, _percent: None)
     yield engine
     engine.close()
-
-
-def cursor_at(text: str, line: int, column: int) -> Cursor:
-    return Cursor(
-        Document.of(text, uri="file:///code.py", language="python"), Position(line, column)
-    )
-
-
-def places() -> list[Cursor]:
-    lines = CODE.splitlines()
-    return [cursor_at(CODE, line, len(lines[line]) // 2) for line in range(10, len(lines), 12)]
 
 
 def test_it_says_what_the_local_engine_says(engine: Engine) -> None:

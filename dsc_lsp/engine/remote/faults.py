@@ -111,6 +111,14 @@ def unreadable(endpoint: Endpoint) -> RemoteError:
     )
 
 
+def nameless(endpoint: Endpoint) -> RemoteError:
+    """Return the fault of a server that does not say what it serves."""
+    return RemoteError(
+        f"The server {endpoint.place} names no model. Set `dsc.remoteModel` to the one that it"
+        " serves."
+    )
+
+
 def failed_midway(endpoint: Endpoint) -> RemoteError:
     """Return the fault of a server that tells of an error in the middle of its answer."""
     return RemoteError(f"The server {endpoint.place} failed while it answered. Its log says why.")

@@ -9,7 +9,15 @@ from dsc_lsp.engine.remote import faults
 from dsc_lsp.engine.remote.connection import Answer, Connection
 from dsc_lsp.engine.remote.dialects import MALFORMED, Ask, Chunk
 from dsc_lsp.engine.remote.faults import RemoteError
-from dsc_lsp.engine.remote.servers import GENERIC, MODELS, SERVERS, Server, rows_of
+from dsc_lsp.engine.remote.servers import (
+    GENERIC,
+    MODELS,
+    SERVERS,
+    TGI,
+    Server,
+    lists_models,
+    rows_of,
+)
 
 # Every tokenizer of the family cuts this in the same way.
 _TEXT = "def f(x):\n"
@@ -69,10 +77,11 @@ async def find(connection: Connection, kind: str, model: str) -> Found:
         if answer is not None and gives_away(answer):
             server = row
             break
-    server = server or GENERIC
     models = tuple(str(row["id"]) for row in rows_of(listed)) if listed else ()
-    if not (model or models or server.name == "tgi"):
-        raise faults.unreadable(connection.endpoint)
+    if not (model or models or server is TGI):
+        speaks = server is not None or (listed is not None and lists_models(listed))
+        raise (faults.nameless if speaks else faults.unreadable)(connection.endpoint)
+    server = server or GENERIC
     chosen = model or next(iter(models), "tgi")
     context = None
     if server.context is not None:

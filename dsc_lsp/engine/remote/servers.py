@@ -45,11 +45,14 @@ class Server:
         return body
 
 
+def lists_models(answer: Answer) -> bool:
+    """Return whether an answer to ``/v1/models`` is a list of models, be it an empty one."""
+    return isinstance(answer.json, dict) and isinstance(answer.json.get("data"), list)
+
+
 def rows_of(answer: Answer) -> list[dict[str, Any]]:
     """Return the rows of an answer to ``/v1/models``, each with a text as its ``id``."""
-    rows = answer.json.get("data") if isinstance(answer.json, dict) else None
-    if not isinstance(rows, list):
-        return []
+    rows = answer.json["data"] if lists_models(answer) else []
     return [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
 
 
@@ -104,8 +107,8 @@ LLAMA_SERVER = replace(
     context=("/props", ("default_generation_settings", "n_ctx")),
 )
 
-# From an earlier measurement with 5.23, not repeated here: ids are refused (400), so are unknown
-# fields (422); no logprobs, no [DONE].
+# Measured with 5.23.0: ids are refused (400), so are unknown fields (422); no logprobs, no [DONE];
+# /v1/models lists what is in the hub's cache, and fails (500) where there is none.
 TRANSFORMERS = replace(
     GENERIC,
     name="transformers",
