@@ -26,6 +26,7 @@ from dsc_lsp.engine.base import (
 )
 from dsc_lsp.engine.tokens import text_decoder
 from dsc_lsp.models import ModelFamily
+from dsc_lsp.prompt import Prompts, Terms
 from dsc_lsp.repository import Repository
 from dsc_lsp.repository.plan import Plan
 from dsc_lsp.repository.secrets import redacted
@@ -89,11 +90,13 @@ def complete(
     engine: Engine,
     cancel: CancelToken,
     *,
+    prompts: Prompts | None = None,
     after_acceptance: bool = False,
     on_text: Callable[[str], None] = lambda _text: None,
 ) -> Completion:
     """Return the suggestion at a cursor; nothing in a file or a line that holds secrets.
 
+    ``prompts`` made the engine's last prompt, so that this one is like it.
     ``after_acceptance`` says that a suggestion that ends at the cursor has just been accepted.
     ``on_text`` is called with all that the model has written whenever it has written more.
 
@@ -112,6 +115,7 @@ def complete(
                 settings,
                 engine,
                 cancel,
+                prompts=prompts or Prompts(),
                 after_acceptance=after_acceptance,
                 on_text=on_text,
             )
@@ -125,13 +129,14 @@ def _complete(
     engine: Engine,
     cancel: CancelToken,
     *,
+    prompts: Prompts,
     after_acceptance: bool,
     on_text: Callable[[str], None],
 ) -> Completion:
     start = time.perf_counter()
     extent = extent_of(cursor, settings, after_acceptance=after_acceptance)
     syntax_ms = _since(start)
-    words = prompt_at(cursor, settings, engine, repository)
+    words = prompts.at(cursor, terms_at(cursor, settings, engine, repository))
     prompt_ms = _since(start)
     most = _most_new_tokens(settings, engine)
     request = GenerationRequest(
@@ -198,11 +203,17 @@ def extent_of(
 def prompt_at(
     cursor: Cursor, settings: Settings, engine: Engine, repository: Repository | None = None
 ) -> Prompt:
-    """Return what the engine is told at a cursor; of the repository what is planned by now."""
-    budget = _prompt_tokens(settings, engine)
+    """Return what the engine is told at a cursor when nothing was typed there before."""
+    return prompt.build_prompt(cursor, terms_at(cursor, settings, engine, repository))
+
+
+def terms_at(
+    cursor: Cursor, settings: Settings, engine: Engine, repository: Repository | None
+) -> Terms:
+    """Return what besides the document decides on a prompt; of a repository what is planned."""
     text = context_at(cursor, settings, engine, repository).text
-    part = PromptPart(engine.tokenizer.encode(text), text) if text else None
-    return prompt.build_prompt(cursor, engine.family, engine.tokenizer, budget, part)
+    part = PromptPart(engine.tokenizer.encode(text) if text else (), text)
+    return Terms(engine.family, engine.tokenizer, _prompt_tokens(settings, engine), part)
 
 
 def context_at(

@@ -25,12 +25,12 @@ class ModelFamily:
 
     ``pattern`` is matched against a hub id or the last part of a path.
     ``stop`` are the control tokens that end a generation.
-    ``anchor_lines`` says where the middle begins: ``None`` at the cursor, ``n`` at the start of
-    a line at least ``n`` lines above it, so that the model reads the recent text as the half
-    of the middle that is already written.
+    ``anchor_lines`` says where the middle of a new prompt begins: ``None`` at the cursor, 0 at the
+    start of its line, ``n`` at the start of a line at least ``n`` lines above, so that the model
+    reads the recent text as the half of the middle that is already written.
     ``fim`` is ``None`` for checkpoints that only continue text.
     ``prompt_tokens`` and ``suffix_tokens`` cap what is worth showing: the lengths the family was
-    trained at, and what may be read again at a keystroke when the middle begins at the cursor.
+    trained at, and what is read again whenever the middle is anchored anew.
     ``heals`` says whether the family does better when it writes the word before the cursor itself.
     ``is_interpolated`` says that the family is so small that what the repository says has a say
     in the choice of each token.

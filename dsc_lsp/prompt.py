@@ -2,83 +2,153 @@
 
 Two things matter here besides the format. Nothing more than needed is encoded: lines are taken
 outwards from the cursor until the budget is full. And the prompt changes as little as possible
-while the user types: the starts of prefix and middle move in coarse steps, so that the engine's
-keys and values of the unchanged part stay of use.
+while the user types: it keeps its anchor (``anchors``) as long as that holds, and the start of
+its prefix moves in coarse steps, so that the engine's keys and values stay of use.
 """
 
+from dataclasses import dataclass
+
+from dsc_lsp.anchors import Anchor, anchored_at, holds
 from dsc_lsp.document import Cursor, Document, Position, line_ending
 from dsc_lsp.engine.base import Prompt, PromptPart, Tokenizer
-from dsc_lsp.models import FimFormat, ModelFamily
+from dsc_lsp.models import ModelFamily
 
 _CONTROL_TOKENS = 4
 _PREFIX_STEP_LINES = 64
-_MIDDLE_STEP_LINES = 8
-_ROOM_STEP_TOKENS = 64
+_MOST_GROWTH_TOKENS = 256
+_SHARE_OF_GROWTH = 6
 _MOST_CHARACTERS_PER_TOKEN = 16
+_NOTHING = PromptPart((), "")
 
 
-def build_prompt(
-    cursor: Cursor,
-    family: ModelFamily,
-    tokenizer: Tokenizer,
-    budget: int,
-    context: PromptPart | None = None,
-) -> Prompt:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What besides the document decides on a prompt.
+
+    It has at most ``budget`` tokens. ``context``, code of other files, stands first.
+    """
+
+    family: ModelFamily
+    tokenizer: Tokenizer
+    budget: int
+    context: PromptPart = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """What stays of a fill-in-the-middle prompt while the user types at it.
+
+    ``head`` is all up to the middle, of which ``most_typed`` tokens may be written already.
+    """
+
+    terms: Terms
+    anchor: Anchor
+    head: tuple[PromptPart, ...]
+    most_typed: int
+
+
+class Prompts:
+    """Makes the prompts of one engine, each as like the last as can be; engine thread only.
+
+    One anchor is remembered, since an engine keeps the keys and values of one prompt.
+    """
+
+    def __init__(self) -> None:
+        self._last: Anchored | None = None
+
+    def at(self, cursor: Cursor, terms: Terms) -> Prompt:
+        """Return what the model reads at a cursor, from the last anchor if it still holds."""
+        prompt = None if self._last is None else continued(self._last, cursor, terms)
+        return prompt or self.anew(cursor, terms)
+
+    def anew(self, cursor: Cursor, terms: Terms) -> Prompt:
+        """Return what the model reads at a cursor when the middle is anchored there."""
+        self._last = anchored(cursor, terms)
+        return _from_anchor(self._last, cursor, terms)
+
+
+def build_prompt(cursor: Cursor, terms: Terms) -> Prompt:
     """Return what the model reads: fill-in-the-middle, or left-to-right without a suffix.
 
-    The prompt has at most ``budget`` tokens. ``context``, code of other files, stands first. The
-    text right before the cursor is kept first, then the suffix up to the family's limit, then more
-    of the prefix. All line breaks are ``\\n``.
+    All line breaks are ``\\n``.
     """
-    context = context or PromptPart((), "")
-    room = max(0, min(budget, family.prompt_tokens) - _CONTROL_TOKENS - len(context.ids))
-    first = (_control(tokenizer, family.begin_of_text), *((context,) if context.ids else ()))
-    if family.fim is not None:
-        suffix = _after(cursor, tokenizer, min(family.suffix_tokens, room // 4))
-        if suffix is not None:
-            room -= len(suffix.ids)
-            return Prompt((*first, *_in_the_middle(cursor, family, tokenizer, suffix, room)))
-    return Prompt((*first, _before(cursor.document, cursor.position, tokenizer, room)))
+    return _from_anchor(anchored(cursor, terms), cursor, terms)
 
 
-def _in_the_middle(
-    cursor: Cursor, family: ModelFamily, tokenizer: Tokenizer, suffix: PromptPart, room: int
-) -> tuple[PromptPart, ...]:
-    assert family.fim is not None, "the caller has chosen fill-in-the-middle"
-    fim: FimFormat = family.fim
-    anchor, typed = cursor.position, PromptPart((), "")
-    if family.anchor_lines is not None:
-        anchor, typed = _typed(cursor, family.anchor_lines, tokenizer, room // 2)
-    # The room left shrinks at every key; rounded, it shrinks at every few dozen.
-    step = max(1, min(_ROOM_STEP_TOKENS, room // 8))
-    used = min(room, _round_up(len(typed.ids), step))
-    prefix = _before(cursor.document, anchor, tokenizer, room - used)
-    return (
-        _control(tokenizer, fim.begin),
-        prefix,
-        _control(tokenizer, fim.hole),
+def anchored(cursor: Cursor, terms: Terms) -> Anchored | None:
+    """Return what a prompt made anew begins with; ``None`` if it is read from left to right.
+
+    The text right before the cursor is kept first, then the suffix up to the family's limit, then
+    more of the prefix. Some tokens are left for what will be typed.
+    """
+    family, tokenizer = terms.family, terms.tokenizer
+    if family.fim is None:
+        return None
+    room = _room(terms)
+    suffix = _after(cursor, tokenizer, min(family.suffix_tokens, room // 4))
+    if suffix is None:
+        return None
+    room -= len(suffix.ids)
+    anchor, typed = _within(anchored_at(cursor, family.anchor_lines), tokenizer, room // 2)
+    most_typed = min(room, typed + min(_MOST_GROWTH_TOKENS, room // _SHARE_OF_GROWTH))
+    head = (
+        *_first_parts(terms),
+        _control(tokenizer, family.fim.begin),
+        _before(cursor.document, anchor.start, tokenizer, room - most_typed),
+        _control(tokenizer, family.fim.hole),
         suffix,
-        _control(tokenizer, fim.end),
-        *((typed,) if typed.ids else ()),
+        _control(tokenizer, family.fim.end),
     )
+    return Anchored(terms, anchor, head, most_typed)
 
 
-def _typed(
-    cursor: Cursor, anchor_lines: int, tokenizer: Tokenizer, room: int
-) -> tuple[Position, PromptPart]:
-    """Return where the middle begins, at the start of a line above, and its text to the cursor."""
+def continued(last: Anchored, cursor: Cursor, terms: Terms) -> Prompt | None:
+    """Return the prompt at a cursor that keeps the anchor of the last; ``None`` if none may."""
+    if terms != last.terms or not holds(last.anchor, cursor):
+        return None
+    text = _text(cursor.document, last.anchor.start, cursor.position)
+    if len(text) > _most(last.most_typed):
+        return None
+    typed = PromptPart(terms.tokenizer.encode(text), text)
+    if len(typed.ids) > last.most_typed:
+        return None
+    return Prompt((*last.head, *((typed,) if typed.ids else ())))
+
+
+def _from_anchor(anchored: Anchored | None, cursor: Cursor, terms: Terms) -> Prompt:
+    if anchored is None:
+        before = _before(cursor.document, cursor.position, terms.tokenizer, _room(terms))
+        return Prompt((*_first_parts(terms), before))
+    prompt = continued(anchored, cursor, terms)
+    assert prompt is not None, "an anchor holds where it was made"
+    return prompt
+
+
+def _first_parts(terms: Terms) -> tuple[PromptPart, ...]:
+    begin = _control(terms.tokenizer, terms.family.begin_of_text)
+    return (begin, *((terms.context,) if terms.context.ids else ()))
+
+
+def _room(terms: Terms) -> int:
+    """Return how many tokens of the document's text fit."""
+    budget = min(terms.budget, terms.family.prompt_tokens)
+    return max(0, budget - _CONTROL_TOKENS - len(terms.context.ids))
+
+
+def _within(anchor: Anchor, tokenizer: Tokenizer, room: int) -> tuple[Anchor, int]:
+    """Return the anchor nearer to its cursor, so that the text between fits, and its tokens."""
+    cursor, start = anchor.cursor, anchor.start
     document, end = cursor.document, cursor.position
-    step = _MIDDLE_STEP_LINES
-    line = max(0, (end.line - anchor_lines) // step * step)
     while True:
-        text = _text(document, line, end)
-        typed = PromptPart(tokenizer.encode(text), text) if len(text) <= _most(room) else None
-        if typed is not None and len(typed.ids) <= room:
-            return Position(line, 0), typed
-        if line == end.line:
-            typed = _last_part(cursor.line_before, tokenizer, room)
-            return Position(line, end.column - len(typed.text)), typed
-        line = min(line + step, end.line)
+        text = _text(document, start, end)
+        typed = len(tokenizer.encode(text)) if len(text) <= _most(room) else room + 1
+        if typed <= room:
+            return Anchor(start, cursor), typed
+        if start.line == end.line:
+            break
+        start = Position(start.line + 1, 0)
+    part = _last_part(text, tokenizer, room)
+    return Anchor(end._replace(column=end.column - len(part.text)), cursor), len(part.ids)
 
 
 def _before(document: Document, end: Position, tokenizer: Tokenizer, room: int) -> PromptPart:
@@ -95,7 +165,7 @@ def _before(document: Document, end: Position, tokenizer: Tokenizer, room: int) 
         if used > room:
             break
         first -= 1
-    text = _text(document, _coarse(first, end.line), end)
+    text = _text(document, Position(_coarse(first, end.line), 0), end)
     return PromptPart(tokenizer.encode(text), text)
 
 
@@ -146,9 +216,9 @@ def _coarse(first: int, last: int) -> int:
     return _round_up(first, step)
 
 
-def _text(document: Document, first: int, end: Position) -> str:
-    whole = "".join(_plain(line) for line in document.lines[first : end.line])
-    return whole + document.line(end.line)[: end.column]
+def _text(document: Document, start: Position, end: Position) -> str:
+    whole = "".join(_plain(line) for line in document.lines[start.line : end.line])
+    return (whole + document.line(end.line)[: end.column])[start.column :]
 
 
 def _plain(line: str) -> str:

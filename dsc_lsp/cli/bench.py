@@ -185,7 +185,8 @@ def _counts(result: _Result) -> Iterator[str]:
         yield f"{ratio:.1f} times as fast as transformers' generate (p50)"
     yield (
         f"tokens, median: {report.prompt_tokens_median:.0f} in the prompt, of them"
-        f" {report.reused_tokens_median:.0f} reused and {report.prefilled_tokens_median:.0f} read;"
+        f" {report.reused_tokens_median:.0f} reused and {report.prefilled_tokens_median:.0f} read"
+        f" (p95 {report.prefilled_tokens.p95:.0f}, p99 {report.prefilled_tokens.p99:.0f});"
         f" {report.new_tokens_median:.0f} new"
     )
     yield f"drafts: {report.drafted} tokens guessed, {report.accepted} accepted"

@@ -36,7 +36,8 @@ class Healed:
 def healed(prompt: Prompt, family: ModelFamily, bytes_of: Callable[[int], bytes]) -> Healed:
     """Return the prompt without the tokens of the word before the cursor, some at most.
 
-    Nothing is taken where the text before the cursor does not end in a word.
+    Nothing is taken where the text before the cursor does not end in a word, nor where nothing
+    would be left to read.
     """
     parts = list(prompt.parts)
     at = len(parts) - 1
@@ -53,7 +54,9 @@ def healed(prompt: Prompt, family: ModelFamily, bytes_of: Callable[[int], bytes]
     while taken < min(_MOST_HEALED_TOKENS, len(part.ids)) and len(begins_with) < len(word):
         taken += 1
         begins_with = bytes_of(part.ids[-taken]) + begins_with
-    if b"\n" in begins_with or not begins_with or taken == len(part.ids):
+    others = (one for one in parts if one is not part)
+    leaves_text = taken < len(part.ids) or any(one.ids and not one.control for one in others)
+    if b"\n" in begins_with or not begins_with or not leaves_text:
         return Healed(prompt.ids, b"", 0)
     before = [token for one in parts[:at] for token in one.ids]
     after = [token for one in parts[at + 1 :] for token in one.ids]

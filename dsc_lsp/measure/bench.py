@@ -17,6 +17,7 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import Completion, complete
 from dsc_lsp.engine.base import Engine, Generation, GenerationRequest, Prompt
 from dsc_lsp.measure.traces import Trace
+from dsc_lsp.prompt import Prompts
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from dsc_lsp.suggestions import Suggestions
@@ -100,6 +101,7 @@ class Report:
     stages_ms: dict[str, Percentiles]
     prompt_tokens_median: float
     prefilled_tokens_median: float
+    prefilled_tokens: Percentiles
     reused_tokens_median: float
     new_tokens_median: float
     drafted: int
@@ -113,6 +115,7 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
     asked = [(key, key.completion) for key in keystrokes if key.completion is not None]
     along = [key.total_ms for key in keystrokes if key.completion is None]
     results = [result for _, result in asked]
+    prefilled = [result.prompt_tokens - result.reused_tokens for result in results]
     decoded = sum(max(0, result.new_tokens - 1) for result in results)
     decode_ms = sum(result.effort.decode_ms for result in results)
     return Report(
@@ -132,9 +135,8 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
             "post": percentiles(result.post_ms for result in results),
         },
         prompt_tokens_median=statistics.median(result.prompt_tokens for result in results),
-        prefilled_tokens_median=statistics.median(
-            result.prompt_tokens - result.reused_tokens for result in results
-        ),
+        prefilled_tokens_median=statistics.median(prefilled),
+        prefilled_tokens=percentiles(prefilled),
         reused_tokens_median=statistics.median(result.reused_tokens for result in results),
         new_tokens_median=statistics.median(result.new_tokens for result in results),
         drafted=sum(result.effort.drafted for result in results),
@@ -145,7 +147,7 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
 
 
 def _replay(trace: Trace, settings: Settings, engine: "_Recorder") -> Iterator[Keystroke]:
-    repository, suggestions = Repository(), Suggestions()
+    repository, suggestions, prompts = Repository(), Suggestions(), Prompts()
     repository.update(trace.document())
     cursors = trace.cursors()
     after = [edit.ms for edit in trace.edits[1:]] + [math.inf]
@@ -158,7 +160,7 @@ def _replay(trace: Trace, settings: Settings, engine: "_Recorder") -> Iterator[K
             total_ms = _since(start)
             yield Keystroke(sync_ms, total_ms, edit.ms + total_ms > next_ms)
             continue
-        completion = complete(cursor, repository, settings, engine, CancelToken())
+        completion = complete(cursor, repository, settings, engine, CancelToken(), prompts=prompts)
         suggestions.remember(cursor, completion.text)
         total_ms = _since(start)
         late = edit.ms + total_ms > next_ms

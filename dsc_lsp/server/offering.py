@@ -178,7 +178,7 @@ def _why_not(server: Server, cursor: Cursor) -> str:
 
 
 def _work(server: Server, cursor: Cursor, *, after_acceptance: bool) -> Work:
-    repository, chosen = server.repository, server.settings
+    repository, chosen, prompts = server.repository, server.settings, server.prompts
 
     def complete(
         engine: Engine, cancel: CancelToken, on_text: Callable[[str], None]
@@ -189,6 +189,7 @@ def _work(server: Server, cursor: Cursor, *, after_acceptance: bool) -> Work:
             chosen,
             engine,
             cancel,
+            prompts=prompts,
             after_acceptance=after_acceptance,
             on_text=on_text,
         )

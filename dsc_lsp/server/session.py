@@ -15,6 +15,7 @@ from dsc_lsp.document import Cursor, Document
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.lookup import LookupEngine
 from dsc_lsp.engine.worker import EngineWorker, Report, WorkerState, WorkerStatus
+from dsc_lsp.prompt import Prompts
 from dsc_lsp.repository import Repository
 from dsc_lsp.server.generations import Generations
 from dsc_lsp.server.lifecycle import Ending
@@ -67,6 +68,7 @@ class Server(LanguageServer):
         self.generations = Generations(self.worker)
         self.repository = Repository()
         self.suggestions = Suggestions()
+        self.prompts = Prompts()
         self.offers = Offers()
         self.preparing: CancelToken | None = None
         self.selected: tuple[Document, types.SelectedCompletionInfo, Cursor] | None = None

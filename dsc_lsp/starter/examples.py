@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsc_lsp import models
+from dsc_lsp.anchors import line_above
 from dsc_lsp.starter.vocabulary import Encoder
 
 Tokens = NDArray[np.uint16]
@@ -98,9 +99,9 @@ def source_text(path: str, text: str, encoder: Encoder) -> SourceText:
 
 def anchor_line(line: int) -> int:
     """Return the line where the middle begins for a cursor on ``line``."""
-    step = models.STARTER.anchor_lines
-    assert step
-    return max(0, (line - step) // step * step)
+    lines = models.STARTER.anchor_lines
+    assert lines, "the starter's middle begins above the cursor"
+    return line_above(line, lines)
 
 
 def random_hole(text: SourceText, line: int, random: Random) -> Hole:

@@ -95,7 +95,6 @@ def control(name: str) -> PromptPart:
         ("x = a_1", b"a_1"),
         ("x = abcdefghij", b"efghij"),  # so many tokens at most
         ("größe", "röße".encode()),
-        ("whole", b""),  # there would be nothing left to read
     ],
 )
 def test_the_word_before_the_cursor_is_taken_off(text: str, taken: bytes) -> None:
@@ -113,6 +112,23 @@ def test_the_word_before_the_cursor_is_taken_off(text: str, taken: bytes) -> Non
         result = healed(prompt, family, lambda token: bytes([token % 256]))
         assert result.begins_with == taken
         assert result.tokens == len(taken)
+        assert len(result.ids) == len(prompt.ids) - len(taken)
+
+
+def test_something_is_left_to_read() -> None:
+    fim = DEEPSEEK_CODER_BASE.fim
+    assert fim is not None
+    begin, hole, end = control(fim.begin), control(fim.hole), control(fim.end)
+    anchored = Prompt((control("bos"), begin, part("a\n"), hole, part("b"), end, part("whole")))
+    in_the_middle = Prompt((control("bos"), begin, part("whole"), hole, part("b"), end))
+    left_to_right = Prompt((control("bos"), part("whole")))
+    for prompt, family, taken in (
+        (anchored, DEEPSEEK_CODER_BASE, b"whole"),
+        (in_the_middle, DEEPSEEK_CODER_BASE, b"whole"),
+        (left_to_right, DEEPSEEK_CODER_INSTRUCT, b""),
+    ):
+        result = healed(prompt, family, lambda token: bytes([token % 256]))
+        assert result.begins_with == taken
         assert len(result.ids) == len(prompt.ids) - len(taken)
 
 
