@@ -89,6 +89,11 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--typing", action="store_true", help="type the gold text, accept, count")
     parser.add_argument(
+        "--anchors",
+        action="store_true",
+        help="half of the gold text is typed: where should the prompt's middle begin?",
+    )
+    parser.add_argument(
         "--seen", type=Path, metavar="FILE", help="lines that the model was trained on"
     )
     parser.add_argument("--samples", type=int, default=0, help="show so many of the holes")
@@ -217,6 +222,7 @@ def _eval(chosen: argparse.Namespace) -> int:
         run_tests=chosen.run_tests,
         typing=chosen.typing,
         compare=chosen.compare,
+        anchors=chosen.anchors,
         seen=chosen.seen,
         samples=chosen.samples,
     )

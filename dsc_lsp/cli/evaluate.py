@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from dsc_lsp.cli.anchors import print_anchors
 from dsc_lsp.cli.configuration import chosen_settings
 from dsc_lsp.cli.usage import UsageError
 from dsc_lsp.engine import open_engine
@@ -46,6 +47,7 @@ class Options:
     run_tests: bool
     typing: bool
     compare: bool
+    anchors: bool
     seen: Path | None
     samples: int
 
@@ -69,6 +71,10 @@ def run(
         engine = open_engine(settings, lambda _message, _percent: None)
         if options.typing:
             return _print_replay(parts, settings, engine, as_json=options.as_json)
+        if options.anchors:
+            sets = [(part.holes, part.repository) for part in parts]
+            print_anchors(sets, settings, engine, as_json=options.as_json)
+            return 0
         variants = variants_of(engine) if options.compare else {engine.name: engine}
         scores = {
             name: [

@@ -4,6 +4,7 @@ Read from data sets in the JSON-lines forms of HumanEval-infilling and CrossCode
 seed from any folder of source files or installed package.
 """
 
+import dataclasses
 import gzip
 import importlib.util
 import json
@@ -99,6 +100,15 @@ def hole_in(
     document = Document.of(before + after, uri=uri, language=language)
     lines = split_lines(before)
     return Hole(name, kind, Cursor(document, Position(len(lines) - 1, len(lines[-1]))), gold)
+
+
+def partly_typed(hole: Hole, written: int) -> Hole:
+    """Return what is left of a hole when so many code points of its gold text have been typed."""
+    document, at = hole.cursor.document, hole.cursor.position
+    *above, last = split_lines(hole.gold[:written])
+    end = Position(at.line + len(above), len(last) + (0 if above else at.column))
+    filled = document.replace(at, at, hole.gold[:written], document.version)
+    return dataclasses.replace(hole, cursor=Cursor(filled, end), gold=hole.gold[written:])
 
 
 def _from_file(path: Path) -> Iterator[Hole]:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import complete
-from dsc_lsp.document import Cursor, Position
 from dsc_lsp.engine.base import Engine
-from dsc_lsp.measure.holes import Hole
+from dsc_lsp.measure.holes import Hole, partly_typed
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 
@@ -56,7 +55,7 @@ def replay(
 def _type(hole: Hole, settings: Settings, engine: Engine, repository: Repository) -> Replay:
     written = keystrokes = accepted = wrong = 0
     while written < len(hole.gold):
-        cursor = _after(hole, written)
+        cursor = partly_typed(hole, written).cursor
         text = complete(cursor, repository, settings, engine, CancelToken()).text
         keystrokes += 1
         if text and hole.gold.startswith(text, written):
@@ -66,13 +65,3 @@ def _type(hole: Hole, settings: Settings, engine: Engine, repository: Repository
         wrong += bool(text)
         written += 1
     return Replay(len(hole.gold), keystrokes, accepted, wrong)
-
-
-def _after(hole: Hole, written: int) -> Cursor:
-    """Return the cursor in the document in which so much of the gold text is written."""
-    document, position = hole.cursor.document, hole.cursor.position
-    text = hole.gold[:written]
-    lines = text.split("\n")
-    column = len(lines[-1]) + (position.column if len(lines) == 1 else 0)
-    filled = document.replace(position, position, text, document.version)
-    return Cursor(filled, Position(position.line + len(lines) - 1, column))

@@ -18,13 +18,14 @@ def variants_of(engine: Engine) -> dict[str, Engine]:
     alone = dataclasses.replace(family, is_interpolated=False)
     return {
         "lookup alone": LookupEngine(),
-        "model alone": _as_family(engine, alone),
-        "model left to right": _as_family(engine, dataclasses.replace(alone, fim=None)),
-        "lookup and model": _as_family(engine, dataclasses.replace(family, is_interpolated=True)),
+        "model alone": as_family(engine, alone),
+        "model left to right": as_family(engine, dataclasses.replace(alone, fim=None)),
+        "lookup and model": as_family(engine, dataclasses.replace(family, is_interpolated=True)),
     }
 
 
-def _as_family(engine: Engine, family: ModelFamily) -> Engine:
+def as_family(engine: Engine, family: ModelFamily) -> Engine:
+    """Return the same engine, used as if it were of another family."""
     same = copy.copy(engine)
     object.__setattr__(same, "family", family)
     return same
