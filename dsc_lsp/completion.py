@@ -6,7 +6,7 @@ thread; the command line, the benchmark and the tests call it directly.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,7 +43,8 @@ class Completion:
     ``text`` has the document's line endings and is empty where there is nothing to say.
     ``raw`` is what the model wrote, with ``\\n`` line breaks, and ``changed`` the steps of
     post-processing that changed it; ``withheld`` says for the user why ``text`` is empty.
-    ``confidence`` is the likelihood, from 0 to 1, of the first line with its end.
+    ``confidence`` is the likelihood, from 0 to 1, of the first line with its end; ``None`` where
+    a server does not tell likelihoods, and then ``minConfidence`` withholds nothing.
     Times are milliseconds: ``syntax_ms``, ``prompt_ms``, ``first_token_ms`` and ``total_ms`` from
     the call of ``complete``, ``effort``'s and ``post_ms`` (finding the end, cleaning up) each by
     itself.
@@ -53,7 +54,7 @@ class Completion:
     raw: str
     changed: tuple[str, ...]
     withheld: str
-    confidence: float
+    confidence: float | None
     prompt_tokens: int
     reused_tokens: int
     new_tokens: int
@@ -147,14 +148,15 @@ def _complete(
     )
     generation = engine.generate(request, cancel)
     decode = text_decoder()
-    text, new_tokens, first_line, first_token_ms, post_ms, cut = "", 0, 0.0, 0.0, 0.0, False
+    text, new_tokens, first_token_ms, post_ms, cut = "", 0, 0.0, 0.0, False
+    first_line: list[float | None] = []
     for token in generation.tokens:
         cancel.check()
         if not new_tokens:
             first_token_ms = _since(start)
         new_tokens += 1
         if "\n" not in text.lstrip():
-            first_line += token.logprob
+            first_line.append(token.logprob)
         began = time.perf_counter()
         text += decode(token.data)
         on_text(text)
@@ -166,7 +168,7 @@ def _complete(
     began = time.perf_counter()
     kept = postprocess.clean(text, extent, cursor, finished=finished)
     post_ms += _since(began)
-    confidence = math.exp(first_line) if new_tokens else 0.0
+    confidence = _likelihood(first_line) if new_tokens else 0.0
     withheld = _why_nothing(text, kept, confidence, settings)
     return Completion(
         text="" if withheld else kept.text,
@@ -250,19 +252,25 @@ def _in_word(cursor: Cursor) -> bool:
 
 
 def _why_nothing(
-    raw: str, kept: postprocess.Cleaned, confidence: float, settings: Settings
+    raw: str, kept: postprocess.Cleaned, confidence: float | None, settings: Settings
 ) -> str:
     """Return why nothing is suggested; empty if something is."""
     if not raw.strip():
         return "The model had nothing to say here."
     if not kept.text:
         return f"Nothing was left of what the model wrote (rule: {kept.changed[-1]})."
-    if confidence < settings.min_confidence:
+    if confidence is not None and confidence < settings.min_confidence:
         return (
             f"The model was not sure enough: {confidence:.2f}, and `dsc.minConfidence` is"
             f" {settings.min_confidence:.2f}."
         )
     return ""
+
+
+def _likelihood(logprobs: Sequence[float | None]) -> float | None:
+    """Return how likely tokens are together; ``None`` if that of one is not known."""
+    known = [logprob for logprob in logprobs if logprob is not None]
+    return math.exp(math.fsum(known)) if len(known) == len(logprobs) else None
 
 
 def _context_tokens(settings: Settings, engine: Engine) -> int:

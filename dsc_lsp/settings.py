@@ -124,7 +124,8 @@ class Settings:
     min_confidence: float = _setting(
         0.0,
         "Suggestions that are less likely are not shown: the likelihood of the first line with its"
-        " end, as the model and the repository see it.",
+        " end, as the model and the repository see it. A server that tells no likelihoods is"
+        " taken at its word.",
         least=0.0,
         most=1.0,
     )

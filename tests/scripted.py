@@ -31,7 +31,8 @@ class ScriptedEngine:
     where the first token would be. A tuple of texts is an answer with its alternatives, by rank;
     an alternative belongs to the answer given last, and one that is not there is empty.
     ``before_token`` is called with the number of each token before it is said, on the engine's
-    thread: there a test can wait, or raise.
+    thread: there a test can wait, or raise. ``logprob`` is each token's, ``None`` where nobody
+    tells it.
     """
 
     name = "scripted"
@@ -42,6 +43,7 @@ class ScriptedEngine:
         family: ModelFamily = DEEPSEEK_CODER_BASE,
         context_tokens: int = 4096,
         before_token: Callable[[int], None] = lambda _number: None,
+        logprob: float | None = -0.5,
     ) -> None:
         self.family = family
         self.tokenizer = LetterTokenizer()
@@ -52,6 +54,7 @@ class ScriptedEngine:
         self._answers = list(answers)
         self._last = self._answers[0]
         self._before_token = before_token
+        self._logprob = logprob
 
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         self.requests.append(request)
@@ -72,7 +75,7 @@ class ScriptedEngine:
             self._before_token(number)
             cancel.check()
             self.said.append(data)
-            yield Token(number, data, -0.5)
+            yield Token(number, data, self._logprob)
 
 
 def _of_rank(answer: Answer, rank: int) -> str | Exception:

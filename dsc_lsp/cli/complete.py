@@ -118,14 +118,15 @@ def _as_json(result: Completion, engine: Engine, settings: Settings) -> dict[str
         "tokens": result.new_tokens,
         "prompt_tokens": result.prompt_tokens,
         "reused_tokens": result.reused_tokens,
-        "confidence": round(result.confidence, 4),
+        "confidence": None if result.confidence is None else round(result.confidence, 4),
         "model": engine.name,
         "device": settings.device,
     }
 
 
 def _summary(result: Completion, engine: Engine) -> str:
-    said = "nothing to suggest here" if not result.text else f"confidence {result.confidence:.2f}"
+    sure = "unknown" if result.confidence is None else f"{result.confidence:.2f}"
+    said = f"confidence {sure}" if result.text else "nothing to suggest here"
     return (
         f"{engine.name}: {said}; {result.prompt_tokens} tokens read, {result.new_tokens} written"
         f" in {result.total_ms:.0f} ms"

@@ -71,11 +71,14 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token: its bytes (not always whole characters) and natural log likelihood."""
+    """One generated token: its bytes (not always whole characters) and natural log likelihood.
+
+    The likelihood is ``None`` where the engine is not told it.
+    """
 
     id: int
     data: bytes
-    logprob: float
+    logprob: float | None
 
 
 @dataclass(slots=True)

@@ -47,6 +47,14 @@ class Question:
     invoked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A suggestion, and what the engine did for it; ``None`` if it was known."""
+
+    suggestion: Suggestion
+    completion: Completion | None
+
+
 async def offer(server: Server, question: Question | None) -> Offer | None:
     """Return the suggestion to show, from memory or the engine; ``None`` if there is none.
 
@@ -59,14 +67,15 @@ async def offer(server: Server, question: Question | None) -> Offer | None:
     if isinstance(found, str) or question is None:
         server.offers.explanation = found if isinstance(found, str) else ""
         return None
-    made, is_new = server.offers.add(found)
+    made, is_new = server.offers.add(found.suggestion)
     milliseconds = (time.perf_counter() - begun) * 1000
     server.offers.explanation = (
         f"The last position got a suggestion, {milliseconds:.0f} ms after it was asked for."
+        f" {_how_sure(found.completion)}"
     )
     if is_new and server.base_settings.statistics:
-        server.statistics.shown(len(found.text), milliseconds)
-    _prepare_next(server, found)
+        server.statistics.shown(len(found.suggestion.text), milliseconds)
+    _prepare_next(server, found.suggestion)
     return made
 
 
@@ -94,7 +103,7 @@ def partially_accepted(server: Server, number: int, _length: int) -> None:
         server.statistics.session.partially_accepted += 1
 
 
-async def _found(server: Server, question: Question | None) -> Suggestion | str:
+async def _found(server: Server, question: Question | None) -> _Found | str:
     """Return a suggestion, or why there is none."""
     if question is None:
         return "The editor has not opened this document with the server."
@@ -105,12 +114,25 @@ async def _found(server: Server, question: Question | None) -> Suggestion | str:
     known = server.suggestions.find(cursor)
     if known is not None:
         server.generations.supersede(question.kind, cursor, question.base)
-        return Suggestion(cursor, known)
+        return _Found(Suggestion(cursor, known), None)
     answer = await _from_engine(server, question)
     if isinstance(answer, str):
         return answer
     server.suggestions.remember(cursor, answer.text)
-    return Suggestion(cursor, answer.text) if answer.text else answer.completion.withheld
+    if not answer.text:
+        return answer.completion.withheld
+    return _Found(Suggestion(cursor, answer.text), answer.completion)
+
+
+def _how_sure(completion: Completion | None) -> str:
+    if completion is None:
+        return "It was known from before."
+    if completion.confidence is None:
+        return (
+            "How sure the model was is unknown, because its server does not tell:"
+            " `dsc.minConfidence` withheld nothing."
+        )
+    return f"The model was {completion.confidence:.0%} sure of its first line."
 
 
 async def _from_engine(server: Server, question: Question) -> Answer | str:

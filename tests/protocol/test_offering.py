@@ -128,6 +128,9 @@ async def test_every_empty_answer_has_a_reason() -> None:
         assert "rule: neighbouring lines" in await explained(client)
         assert len(await items(client, 2, 4)) == 1
         assert "got a suggestion" in await explained(client)
+        assert "The model was 61% sure of its first line." in await explained(client)
+        assert len(await items(client, 2, 4)) == 1
+        assert "It was known from before." in await explained(client)
         for chosen, reason in (
             ({"maxDocumentCharacters": 1_000}, "no suggestions in files of more than 1000"),
             ({"minConfidence": 0.9}, "The model was not sure enough"),
@@ -138,6 +141,16 @@ async def test_every_empty_answer_has_a_reason() -> None:
                 continue  # only the user may set it: refused, and said so elsewhere
             assert await items(client, 2, 4) == []
             assert reason in await explained(client)
+
+
+async def test_where_nobody_tells_how_sure_a_model_is_nothing_is_withheld_for_it() -> None:
+    async with connected(ScriptedEngine("1\n", logprob=None)) as client:
+        await opened(client, "x = \n")
+        client.notify(
+            "workspace/didChangeConfiguration", {"settings": {"dsc": {"minConfidence": 1.0}}}
+        )
+        assert len(await items(client, 0, 4)) == 1
+        assert "How sure the model was is unknown" in await explained(client)
 
 
 async def test_a_selected_item_of_the_popup_is_gone_on_with() -> None:

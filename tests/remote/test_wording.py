@@ -93,7 +93,7 @@ def test_likelihoods_are_likelihoods_whatever_is_told() -> None:
     told = [-0.5, 0.3, math.nan, -math.inf, None]
     chunks = [Chunk((Piece("x", logprob=value),)) for value in told]
     tokens = as_tokens(chunks, None, frozenset(), STOPS, 64)
-    assert [token.logprob for token in tokens] == [-0.5, 0.0, -math.inf, -math.inf, 0.0]
+    assert [token.logprob for token in tokens] == [-0.5, 0.0, -math.inf, -math.inf, None]
 
 
 @given(TEXT, TEXT)

@@ -38,11 +38,10 @@ def as_tokens(
 ) -> Iterator[Token]:
     """Yield tokens until a control token that ends the answer, told by its id or written out.
 
-    A likelihood that the server does not tell is taken for certainty, because nothing is known
-    against the token; an id that it does not tell is -1. With a vocabulary the bytes come from
-    the ids: servers lose what is no whole character. Where several tokens came as one text, an
-    answer cut for its length is filled up to ``max_tokens`` with empty ones, so that whoever
-    counts knows that it was cut.
+    A likelihood that the server does not tell is ``None``, an id -1. With a vocabulary
+    the bytes come from the ids: servers lose what is no whole character. Where several tokens
+    came as one text, an answer cut for its length is filled up to ``max_tokens`` with empty ones,
+    so that whoever counts knows that it was cut.
     """
     said, held, was_cut = 0, "", False
     for chunk in chunks:
@@ -61,7 +60,7 @@ def as_tokens(
             )
             if ended:
                 return
-    if held:
+    if held:  # counted with the token that it came with
         said += 1
         yield Token(UNKNOWN_ID, _bytes(held), 0.0)
     if was_cut:
@@ -74,9 +73,9 @@ def _told_bytes(piece: Piece, vocabulary: CheckpointTokenizer | None) -> bytes |
     return piece.data
 
 
-def _likelihood(told: float | None) -> float:
+def _likelihood(told: float | None) -> float | None:
     if told is None:
-        return 0.0
+        return None
     return min(told, 0.0) if math.isfinite(told) else -math.inf
 
 
