@@ -1,6 +1,7 @@
 """The editors' lists of languages name every language that the server has a row for."""
 
 import re
+import tomllib
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.editors.sandbox import EDITORS
 
 # What an editor calls a language, where that is not the protocol's identifier.
 NVIM_NAMES = {"cs": "csharp", "cuda": "cuda-cpp", "sh": "shellscript"}
+HELIX_NAMES = {"c-sharp": "csharp", "tsx": "typescriptreact"}
 
 
 def served_in_nvim() -> set[str]:
@@ -17,7 +19,12 @@ def served_in_nvim() -> set[str]:
     return {NVIM_NAMES.get(name, name) for name in re.findall(r"'([^']+)'", filetypes)}
 
 
-@pytest.mark.parametrize("served", [served_in_nvim()], ids=["nvim"])
+def served_in_helix() -> set[str]:
+    given = tomllib.loads((EDITORS / "helix/languages.toml").read_text())["language"]
+    return {HELIX_NAMES.get(language["name"], language["name"]) for language in given}
+
+
+@pytest.mark.parametrize("served", [served_in_nvim(), served_in_helix()], ids=["nvim", "helix"])
 def test_every_language_is_served(served: set[str]) -> None:
     missing = [row.name for row in LANGUAGES if not served.intersection(row.identifiers)]
     assert missing == []
