@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 from dsc_lsp import __version__
 from dsc_lsp.engine.base import EngineError
 from dsc_lsp.engine.checkpoint import FREE_SHARE, find_checkpoint
+from dsc_lsp.engine.config import parse_config
+from dsc_lsp.engine.memory import gibibytes, share_of_checkpoint, weight_bytes
 from dsc_lsp.engine.tokens import load_tokenizer
 from dsc_lsp.languages import LANGUAGES
-from dsc_lsp.models import HUB_CHECKPOINTS
+from dsc_lsp.models import HUB_CHECKPOINTS, SHAPES
 from dsc_lsp.settings import Parsed, Settings, config_file
 from dsc_lsp.syntax import has_grammar
 
 if TYPE_CHECKING:
+    from dsc_lsp.engine.opening import Residence
     from dsc_lsp.engine.remote.checkup import Checkup
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pygls", "tree-sitter")
-# Weights in bf16, GiB (docs/decisions.md, sizes of the family).
-_WEIGHTS_GIB = {"33b": 62.0, "6.7b": 12.6, "1.3b": 2.5}
 
 
 class Verdict(Enum):
@@ -87,9 +88,10 @@ def _grammars() -> Finding:
 
 def _device(settings: Settings) -> Finding:
     try:
-        from dsc_lsp.engine.devices import choose_device, describe, free_bytes
+        from dsc_lsp.engine.devices import describe, free_bytes
 
-        device = choose_device(settings.device)
+        residence = _residence(settings)
+        device = residence.device
     except EngineError as error:
         return Finding(Verdict.BAD, "device", str(error))
     except (ImportError, OSError) as error:
@@ -99,18 +101,18 @@ def _device(settings: Settings) -> Finding:
     if free is None:
         text = f"{describe(device)}, no accelerator; the embedded starter is made for this"
         return Finding(Verdict.NOTE, "device", text)
-    fitting = [size for size, gib in _WEIGHTS_GIB.items() if gib * 2**30 <= free * FREE_SHARE]
-    text = f"{describe(device)}, {free / 2**30:.1f} GiB free"
-    if not fitting:
-        return Finding(Verdict.NOTE, "device", f"{text}; too little for DeepSeek-Coder 1.3B")
-    best = next(name for name in HUB_CHECKPOINTS if f"-{fitting[0]}-" in name)
-    return Finding(Verdict.GOOD, "device", text, f"The best model that fits is {best}.")
+    text = f"{describe(device)}, {gibibytes(free)} free"
+    for name in HUB_CHECKPOINTS:
+        config = parse_config(SHAPES[_shape(name)].config())
+        if weight_bytes(config, residence.precision) <= free * FREE_SHARE:
+            return Finding(Verdict.GOOD, "device", text, f"The best model that fits is {name}.")
+    return Finding(Verdict.NOTE, "device", f"{text}; too little for DeepSeek-Coder 1.3B")
 
 
 def _model(settings: Settings) -> Iterator[Finding]:
     try:
-        free = _free(settings)
-        checkpoint = find_checkpoint(settings.model, free)
+        free, share = _free(settings)
+        checkpoint = find_checkpoint(settings.model, free, share)
         load_tokenizer(checkpoint.directory / "tokenizer.json", checkpoint.family)
     except EngineError as error:
         yield Finding(Verdict.BAD, "model", str(error))
@@ -166,11 +168,24 @@ def _server(seen: "Checkup") -> Iterator[Finding]:
         yield Finding(Verdict.NOTE, "server", after, advice)
 
 
-def _free(settings: Settings) -> Callable[[], int | None]:
-    from dsc_lsp.engine.devices import choose_device, free_bytes
+def _shape(checkpoint: str) -> str:
+    return checkpoint.rpartition("/")[2].removesuffix("-base")
 
-    device = choose_device(settings.device)
-    return lambda: free_bytes(device)
+
+def _residence(settings: Settings) -> "Residence":
+    from dsc_lsp.engine.opening import residence_of
+
+    return residence_of(
+        device=settings.device, dtype=settings.dtype, quantization=settings.quantization
+    )
+
+
+def _free(settings: Settings) -> tuple[Callable[[], int | None], float]:
+    """Return who tells the free memory, and what share of its file a checkpoint takes of it."""
+    from dsc_lsp.engine.devices import free_bytes
+
+    residence = _residence(settings)
+    return lambda: free_bytes(residence.device), share_of_checkpoint(residence.precision)
 
 
 def _on_path() -> Finding:

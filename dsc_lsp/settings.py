@@ -62,6 +62,28 @@ class Settings:
         least=128,
         most=16_384,
     )
+    dtype: str = _setting(
+        "auto",
+        "What the model computes in: `auto` takes `bfloat16` on a GPU (`float16` on those that"
+        " are older than compute capability 8, and on a Mac) and `float32` on a CPU.",
+        scope=Scope.MACHINE,
+        choices=("auto", "bfloat16", "float16", "float32"),
+    )
+    quantization: str = _setting(
+        "none",
+        "Whether weights are kept in fewer bits, so that a larger model fits: `int8` takes half"
+        " the memory, `nf4` a third. For CUDA, with `pip install 'dsc-lsp[quantization]'`.",
+        scope=Scope.MACHINE,
+        choices=("none", "int8", "nf4"),
+    )
+    idle_unload_minutes: int = _setting(
+        0,
+        "After so many minutes without a request the model is taken out of memory, and the next"
+        " request loads it again; `0` stands for never.",
+        scope=Scope.MACHINE,
+        least=0,
+        most=10_080,
+    )
     remote_url: str = _setting(
         "",
         "The address of an OpenAI-compatible server that answers instead of a model on this"

@@ -26,11 +26,13 @@ def _open_local(settings: Settings, report: Report) -> Engine:
     if settings.model == lookup.NAME:
         return lookup.LookupEngine()
 
-    from dsc_lsp.engine.local import open_local
+    from dsc_lsp.engine.opening import open_local
 
     return open_local(
         settings.model,
         device=settings.device,
+        dtype=settings.dtype,
+        quantization=settings.quantization,
         context_tokens=settings.context_tokens,
         report=report,
     )

@@ -27,17 +27,20 @@ class Checkpoint:
     weight_bytes: int
 
 
-def find_checkpoint(model: str, free_bytes: Callable[[], int | None]) -> Checkpoint:
+def find_checkpoint(
+    model: str, free_bytes: Callable[[], int | None], share: float = 1.0
+) -> Checkpoint:
     """Return the checkpoint for a directory, a hub id that is on this disk, or ``auto``.
 
     ``auto`` is the most able DeepSeek-Coder on this disk that fits the accelerator, else the
-    embedded starter; ``free_bytes`` gives the accelerator's free memory, ``None`` without one.
+    embedded starter; ``free_bytes`` gives the accelerator's free memory, ``None`` without one,
+    and ``share`` of its size on the disk is what a checkpoint takes there.
 
     Raises:
         EngineError: there is no such checkpoint, or it cannot be loaded; says what to do.
     """
     if model == "auto":
-        return _best_fit(free_bytes()) or inspect_checkpoint("starter", STARTER_CHECKPOINT)
+        return _best_fit(free_bytes(), share) or inspect_checkpoint("starter", STARTER_CHECKPOINT)
     if model == "starter":
         return inspect_checkpoint("starter", STARTER_CHECKPOINT)
     directory = Path(os.path.expanduser(model))  # noqa: PTH111 - Path's raises for unknown users
@@ -147,7 +150,7 @@ def _no_weights(directory: Path) -> str:
     )
 
 
-def _best_fit(free: int | None) -> Checkpoint | None:
+def _best_fit(free: int | None, share: float) -> Checkpoint | None:
     if free is None:
         return None
     for name in HUB_CHECKPOINTS:
@@ -158,7 +161,7 @@ def _best_fit(free: int | None) -> Checkpoint | None:
             checkpoint = inspect_checkpoint(name, directory)
         except EngineError:
             continue
-        if checkpoint.weight_bytes <= free * FREE_SHARE:
+        if checkpoint.weight_bytes * share <= free * FREE_SHARE:
             return checkpoint
     return None
 

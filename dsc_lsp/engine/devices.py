@@ -3,18 +3,24 @@
 import os
 import platform
 
+import psutil
 import torch
 
 from dsc_lsp.engine.base import EngineError
 
 _SMALL_MODEL_BYTES = 64 * 2**20
+_OUT_OF_MEMORY = (
+    "DefaultCPUAllocator",  # c10/core/impl/alloc_cpu.cpp
+    "MPS backend out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
 
 
 def choose_device(wanted: str) -> torch.device:
     """Return the device for ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``xpu`` or ``mps``.
 
     Raises:
-        EngineError: it is not a device, or not there; the message names the remedy.
+        EngineError: it is not a device, or not there; the message names what is there.
     """
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     if wanted == "auto":
@@ -32,10 +38,27 @@ def choose_device(wanted: str) -> torch.device:
     )
     if not there:
         raise EngineError(
-            f"The device {wanted} is not there (torch {torch.__version__} sees"
-            f" {accelerator or 'no accelerator'}). Set `dsc.device` to auto or cpu."
+            f"The device {wanted} is not there: torch {torch.__version__} sees"
+            f" {_devices_there(accelerator)}. Set `dsc.device` to one of them, or to auto"
+            f"{_other_build(device)}."
         )
     return device
+
+
+def _devices_there(accelerator: torch.device | None) -> str:
+    if accelerator is None:
+        return "cpu only"
+    count = torch.accelerator.device_count()
+    names = [accelerator.type, *(f"{accelerator.type}:{number}" for number in range(1, count))]
+    return ", ".join(["cpu", *names])
+
+
+def _other_build(device: torch.device) -> str:
+    """Return the advice for who has the device but a torch that was built without it."""
+    built = {"cuda": torch.backends.cuda.is_built(), "mps": torch.backends.mps.is_built()}
+    if built.get(device.type, True):
+        return ""
+    return f"; this torch is built without {device.type}: https://pytorch.org tells how to get one"
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -49,8 +72,42 @@ def free_bytes(device: torch.device) -> int | None:
     return None
 
 
-def fastest_dtype(device: torch.device) -> torch.dtype:
-    """Return what the device computes fastest without losing quality."""
+def available_bytes(device: torch.device) -> int:
+    """Return the free memory in bytes that the device computes in: a CPU's is the machine's."""
+    free = free_bytes(device)
+    return psutil.virtual_memory().available if free is None else free
+
+
+def choose_dtype(device: torch.device, wanted: str) -> torch.dtype:
+    """Return the type for ``bfloat16``, ``float16``, ``float32`` or ``auto``.
+
+    ``auto`` is what the device computes fastest without losing quality.
+
+    Raises:
+        EngineError: the device does not compute in it.
+    """
+    if wanted == "auto":
+        return _fastest_dtype(device)
+    dtype: torch.dtype = getattr(torch, wanted)
+    try:
+        ones = torch.ones((8, 8), device=device, dtype=dtype)
+        torch.addmm(ones, ones, ones)
+    except (RuntimeError, TypeError) as error:
+        raise EngineError(
+            f"{describe(device)} does not compute in {wanted}. Set `dsc.dtype` to auto."
+        ) from error
+    return dtype
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that memory ran out: only some devices have a type for it."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return any(words in text for words in _OUT_OF_MEMORY)
+
+
+def _fastest_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cpu":
         return torch.float32
     if device.type == "mps":

@@ -19,6 +19,11 @@ from dsc_lsp.engine.kv_cache import KVCache
 class Projection(Protocol):
     """A matrix of shape (out, in) in whatever form it is stored."""
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes that it takes and each product reads."""
+        ...
+
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
         """Return ``states``, shape (tokens, in), times the matrix: shape (tokens, out)."""
         ...
@@ -36,6 +41,11 @@ class DenseProjection:
     def __init__(self, weight: torch.Tensor) -> None:
         self.weight = weight
         self._transposed = weight.t()
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the matrix."""
+        return self.weight.nbytes
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
         """Return ``states`` times the matrix."""
@@ -67,6 +77,19 @@ class Weights:
     norm: torch.Tensor
     head: Projection
 
+    @property
+    def bytes_per_token(self) -> int:
+        """The bytes that each token reads: all but the input embeddings, where those are apart."""
+        matrices = sum(
+            layer.qkv.nbytes
+            + layer.attention_out.nbytes
+            + layer.gate_up.nbytes
+            + layer.down.nbytes
+            for layer in self.layers
+        )
+        norms = sum(layer.attention_norm.nbytes + layer.mlp_norm.nbytes for layer in self.layers)
+        return matrices + norms + self.norm.nbytes + self.head.nbytes
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -93,6 +116,11 @@ class Llama:
         self._weights = weights
         self._cosine, self._sine = _rotary_tables(config, self.device, self.dtype)
         self._scale = 1 / math.sqrt(config.head_dim)
+
+    @property
+    def weight_bytes(self) -> int:
+        """The bytes of weights that each token reads."""
+        return self._weights.bytes_per_token
 
     @torch.inference_mode()
     def forward(self, ids: torch.Tensor, place: Place, cache: KVCache) -> torch.Tensor:

@@ -1,13 +1,11 @@
 """The engine that runs a Llama checkpoint in this process."""
 
 import dataclasses
-import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import torch
-from safetensors import SafetensorError
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import (
@@ -16,15 +14,11 @@ from dsc_lsp.engine.base import (
     Generation,
     GenerationRequest,
     Prompt,
-    PromptPart,
     Token,
 )
 from dsc_lsp.engine.branching import branch_of
-from dsc_lsp.engine.checkpoint import Checkpoint, find_checkpoint
 from dsc_lsp.engine.choice import Adjustment, Branch
-from dsc_lsp.engine.config import ModelConfig, read_config
 from dsc_lsp.engine.decode import Decoding, generate, score
-from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes, use_cpu_for
 from dsc_lsp.engine.healing import (
     Healed,
     HealedContinuations,
@@ -37,11 +31,8 @@ from dsc_lsp.engine.interpolation import Evidence, evidence_of, interpolation, m
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.steps import EagerSteps
-from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
-from dsc_lsp.engine.weights import WeightsMismatch, load_weights
+from dsc_lsp.engine.tokens import CheckpointTokenizer
 from dsc_lsp.models import ModelFamily
-
-_log = logging.getLogger(__name__)
 
 
 class LocalEngine:
@@ -73,7 +64,7 @@ class LocalEngine:
     @property
     def weight_bytes(self) -> int:
         """The bytes of weights that each token reads: all but the input embeddings, if apart."""
-        return self._model.config.parameters_per_token * self._model.dtype.itemsize
+        return self._model.weight_bytes
 
     @property
     def bytes_per_position(self) -> int:
@@ -194,77 +185,5 @@ class LocalEngine:
             ) from error
 
 
-def open_local(
-    model: str,
-    *,
-    device: str,
-    context_tokens: int,
-    report: Callable[[str, int], None],
-) -> LocalEngine:
-    """Load the checkpoint that ``model`` names; blocking, seconds.
-
-    Raises:
-        EngineError: there is no such checkpoint or device, or it does not fit.
-    """
-    where = choose_device(device)
-    _log.info("device %s", where)
-    checkpoint = find_checkpoint(model, lambda: free_bytes(where))
-    report(f"Reading the tokenizer of {checkpoint.name}", 10)
-    tokenizer = load_tokenizer(checkpoint.directory / "tokenizer.json", checkpoint.family)
-    if where.type == "cpu":
-        use_cpu_for(checkpoint.weight_bytes)
-    config = read_config(checkpoint.directory / "config.json")
-    if tokenizer.size > config.vocabulary:
-        raise EngineError(
-            f"The tokenizer in {checkpoint.directory} has {tokenizer.size} tokens, more than the"
-            f" {config.vocabulary} of the model. Download the checkpoint again."
-        )
-    report(f"Reading the weights of {checkpoint.name}", 20)
-    weights = _load_model(checkpoint, config, where)
-    engine = LocalEngine(
-        name=checkpoint.name,
-        family=checkpoint.family,
-        tokenizer=tokenizer,
-        model=weights,
-        context_tokens=min(context_tokens, config.positions),
-    )
-    report(f"Warming {checkpoint.name} up", 90)
-    _warm_up(engine)
-    return engine
-
-
-def _load_model(checkpoint: Checkpoint, config: ModelConfig, device: torch.device) -> Llama:
-    try:
-        weights = load_weights(
-            checkpoint.directory, config, device=device, dtype=fastest_dtype(device)
-        )
-        return Llama(config, weights)
-    except torch.OutOfMemoryError as error:
-        raise EngineError(
-            f"{checkpoint.name} needs {checkpoint.weight_bytes / 2**30:.1f} GiB for its weights,"
-            f" more than is free on {device}. Choose a smaller model in `dsc.model`."
-        ) from error
-    except WeightsMismatch as error:
-        raise EngineError(
-            f"{len(error.names)} weights are missing from {checkpoint.directory} or have another"
-            " shape than config.json says. Download the checkpoint again."
-        ) from error
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        _log.debug("loading failed", exc_info=True)
-        raise EngineError(
-            f"The weights in {checkpoint.directory} cannot be loaded ({type(error).__name__})."
-            " Download the checkpoint again."
-        ) from error
-
-
 def _cache_for(model: Llama, capacity: int) -> KVCache:
     return KVCache(model.config, capacity, device=model.device, dtype=model.dtype)
-
-
-def _warm_up(engine: LocalEngine) -> None:
-    """Run once, so that the first keystroke does not pay for lazy initialization."""
-    bos = engine.tokenizer.control(engine.family.begin_of_text)
-    prompt = Prompt((PromptPart((bos,) * 64, "", control=True),))
-    for _ in engine.generate(GenerationRequest(prompt, 2), CancelToken()).tokens:
-        pass
-    engine.forget()

@@ -8,7 +8,7 @@ import torch
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Generation, GenerationRequest, Token
 from dsc_lsp.engine.checkpoint import find_checkpoint
-from dsc_lsp.engine.devices import choose_device, fastest_dtype, free_bytes, use_cpu_for
+from dsc_lsp.engine.devices import choose_device, choose_dtype, free_bytes, use_cpu_for
 from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
 from dsc_lsp.models import DEEPSEEK_CODER_BASE, SHAPES, STARTER_CHECKPOINT, ModelFamily
 from dsc_lsp.settings import Settings
@@ -66,9 +66,10 @@ def open_reference(settings: Settings, *, shape: str | None = None) -> GenerateE
     from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
     device = choose_device(settings.device)
+    dtype = choose_dtype(device, settings.dtype)
     if shape is not None:
         tokenizer = load_tokenizer(STARTER_CHECKPOINT / "tokenizer.json", DEEPSEEK_CODER_BASE)
-        model = _random_model(shape, device)
+        model = _random_model(shape, device, dtype)
         return GenerateEngine(
             name=shape, family=DEEPSEEK_CODER_BASE, tokenizer=tokenizer, model=model
         )
@@ -76,7 +77,7 @@ def open_reference(settings: Settings, *, shape: str | None = None) -> GenerateE
     if device.type == "cpu":
         use_cpu_for(checkpoint.weight_bytes)
     model: Any = LlamaForCausalLM.from_pretrained(
-        checkpoint.directory, dtype=fastest_dtype(device), local_files_only=True
+        checkpoint.directory, dtype=dtype, local_files_only=True
     )
     return GenerateEngine(
         name=checkpoint.name,
@@ -86,13 +87,13 @@ def open_reference(settings: Settings, *, shape: str | None = None) -> GenerateE
     )
 
 
-def _random_model(shape: str, device: torch.device) -> Any:
-    """Return transformers' Llama of a shape, made on the device, in its fastest type."""
+def _random_model(shape: str, device: torch.device, dtype: torch.dtype) -> Any:
+    """Return transformers' Llama of a shape, made on the device."""
     from transformers import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
     before = torch.get_default_dtype()
-    torch.set_default_dtype(fastest_dtype(device))
+    torch.set_default_dtype(dtype)
     try:
         with device:
             return LlamaForCausalLM(LlamaConfig(**SHAPES[shape].config())).eval()

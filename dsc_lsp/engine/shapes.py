@@ -1,9 +1,9 @@
 """Random weights of a real shape: speed does not depend on the values."""
 
 from dsc_lsp.engine.config import parse_config
-from dsc_lsp.engine.devices import choose_device, fastest_dtype
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.local import LocalEngine
+from dsc_lsp.engine.opening import residence_of
 from dsc_lsp.engine.tokens import load_tokenizer
 from dsc_lsp.engine.weights import random_weights
 from dsc_lsp.models import DEEPSEEK_CODER_BASE, SHAPES, STARTER_CHECKPOINT
@@ -18,9 +18,13 @@ def open_shape(shape: str, settings: Settings) -> LocalEngine:
     Raises:
         EngineError: the device is not there.
     """
-    device = choose_device(settings.device)
+    residence = residence_of(
+        device=settings.device, dtype=settings.dtype, quantization=settings.quantization
+    )
     config = parse_config(SHAPES[shape].config())
-    weights = random_weights(config, device=device, dtype=fastest_dtype(device))
+    weights = random_weights(
+        config, device=residence.device, dtype=residence.dtype, store=residence.store
+    )
     return LocalEngine(
         name=f"{shape} (random)",
         family=DEEPSEEK_CODER_BASE,

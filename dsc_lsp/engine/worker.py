@@ -24,16 +24,21 @@ class WorkerState(Enum):
 
     LOADING = "loading"
     READY = "ready"
+    UNLOADED = "unloaded"
     FAILED = "failed"
     CLOSED = "closed"
 
 
+_LOADING_AGAIN = "Loading the model again, which was unloaded while nobody asked"
 _WITHOUT_ENGINE = (WorkerState.LOADING, WorkerState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """The state with words for the user: the step of loading, the model's name, or the failure."""
+    """The state with words for the user: the step of loading, the model's name, or the failure.
+
+    Unloaded is a model that was ready and has been idle; the next work loads it again.
+    """
 
     state: WorkerState
     message: str
@@ -57,6 +62,9 @@ class EngineWorker:
 
     ``stand_in`` needs no loading and does the work, on a thread of its own, while there is no
     engine: until it is loaded, and where loading has failed.
+
+    An engine that has had no work for ``idle_seconds()`` is closed, and loaded again by the next
+    work, for which it is as it was before the first load; 0 keeps it for ever.
     """
 
     def __init__(
@@ -66,8 +74,10 @@ class EngineWorker:
         on_announcement: Callable[[str], None] = lambda _text: None,
         *,
         stand_in: Engine | None = None,
+        idle_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._load = load
+        self._idle_seconds = idle_seconds
         self._on_status = on_status
         self._on_announcement = on_announcement
         self._status = WorkerStatus(WorkerState.LOADING, "Waiting to start")
@@ -98,6 +108,7 @@ class EngineWorker:
         Without a stand-in the answer is ``EngineNotReady`` at once while the engine loads, and
         after a failed load it is the reason of the failure. Safe from any thread.
         """
+        self._wake()
         if self._stand_in is not None and self._status.state in _WITHOUT_ENGINE:
             return self._stand_in.submit(work, cancel)
         future: Future[T] = Future()
@@ -139,6 +150,13 @@ class EngineWorker:
         self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
+    def _wake(self) -> None:
+        """Have an engine that was unloaded loaded again."""
+        with self._changed:
+            if self._status.state is WorkerState.UNLOADED:
+                self._status = WorkerStatus(WorkerState.LOADING, _LOADING_AGAIN)
+                self._changed.notify()
+
     def _refusal(self) -> Exception | None:
         status = self._status
         if status.state is WorkerState.READY:
@@ -150,14 +168,33 @@ class EngineWorker:
         return Cancelled()
 
     def _run(self) -> None:
-        engine = self._open_engine()
-        if engine is None:
-            return
-        while (job := self._next_job()) is not None:
+        while (engine := self._open_engine()) is not None:
+            self._work_with(engine)
+            # Whoever waits for the memory to be free waits no longer than this.
+            engine.close()
+            del engine
+            if not self._is_woken():
+                return
+
+    def _work_with(self, engine: Engine) -> None:
+        """Do what is submitted, until the worker is closed or the engine has been idle."""
+        while (job := self._next_job(engine.name)) is not None:
             _perform(job, engine)
             with self._changed:
                 self._running = None
-        engine.close()
+
+    def _is_woken(self) -> bool:
+        """Wait for work for an engine that was unloaded; false when the worker is closed."""
+        if self._status.state is WorkerState.UNLOADED:
+            _log.info("the model was unloaded")
+            self._tell()
+        with self._changed:
+            while self._status.state is WorkerState.UNLOADED:
+                self._changed.wait()
+            woken = self._status.state is WorkerState.LOADING
+        if woken:
+            self._tell()
+        return woken
 
     def _open_engine(self) -> Engine | None:
         try:
@@ -183,17 +220,29 @@ class EngineWorker:
             if self._status.state is WorkerState.CLOSED:
                 return
             self._status = status
+        self._tell()
+
+    def _tell(self) -> None:
+        status = self._status
+        if status.state is WorkerState.CLOSED:
+            return
         try:
             self._on_status(status)
         except Exception:  # noqa: BLE001 - the thread boundary: whoever looks on must not end it
             _log.exception("a status could not be shown")
 
-    def _next_job(self) -> _Job | None:
+    def _next_job(self, name: str) -> _Job | None:
+        """Wait for work; ``None`` when the worker is closed, or unloads an idle engine."""
+        idle = self._idle_seconds() or None
         with self._changed:
             while not self._waiting:
                 if self._status.state is WorkerState.CLOSED:
                     return None
-                self._changed.wait()
+                if self._changed.wait(idle):
+                    continue
+                if self._status.state is WorkerState.READY and not self._waiting:
+                    self._status = WorkerStatus(WorkerState.UNLOADED, name)
+                    return None
             if self._status.state is WorkerState.CLOSED:
                 return None
             self._running = self._waiting.pop()

@@ -14,7 +14,7 @@ _ANSWER_SECONDS = 5
 
 
 class LoadingProgress:
-    """Shows the worker's statuses until the model is ready or has failed; event loop only."""
+    """Shows the worker's statuses while a model is loaded; event loop only."""
 
     def __init__(self, server: LanguageServer) -> None:
         self._server = server
@@ -25,29 +25,37 @@ class LoadingProgress:
         self._statuses.put_nowait(status)
 
     async def show(self) -> None:
-        """Pass statuses on to the client, if it shows progress at all."""
-        if not await self._created():
-            return
+        """Pass statuses on to the client, if it shows progress at all: each loading by itself."""
+        status = None
+        # Asked for before the first status: what is slow here is so beside loading.
+        while await self._created():
+            await self._show_loading(status or await self._statuses.get())
+            status = await self._next_loading()
+
+    async def _show_loading(self, status: WorkerStatus) -> None:
         progress = self._server.work_done_progress
-        begun = False
-        while True:
-            status = await self._statuses.get()
-            if not begun:
-                begun = True
-                progress.begin(_TOKEN, types.WorkDoneProgressBegin(title=_TITLE, percentage=0))
-            if status.state is not WorkerState.LOADING:
-                progress.end(_TOKEN, types.WorkDoneProgressEnd(message=status.message))
-                return
+        progress.begin(_TOKEN, types.WorkDoneProgressBegin(title=_TITLE, percentage=0))
+        while status.state is WorkerState.LOADING:
             progress.report(
                 _TOKEN,
                 types.WorkDoneProgressReport(message=status.message, percentage=status.percent),
             )
+            status = await self._statuses.get()
+        progress.end(_TOKEN, types.WorkDoneProgressEnd(message=status.message))
+
+    async def _next_loading(self) -> WorkerStatus:
+        """Return the first status of a model that is loaded again."""
+        while True:
+            status = await self._statuses.get()
+            if status.state is WorkerState.LOADING:
+                return status
 
     async def _created(self) -> bool:
         window = self._server.client_capabilities.window
         if window is None or not window.work_done_progress:
             return False
         try:
+            self._server.work_done_progress.tokens.pop(_TOKEN, None)  # that of the last loading
             creation = self._server.work_done_progress.create_async(_TOKEN)
             await asyncio.wait_for(creation, _ANSWER_SECONDS)
         except (TimeoutError, JsonRpcException):

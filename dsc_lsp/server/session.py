@@ -31,6 +31,7 @@ from dsc_lsp.suggestions import Suggestions
 OpenEngine: TypeAlias = Callable[[Settings, Report], Engine]
 """Loads the model that the settings name; called on the engine's thread."""
 
+_SECONDS_PER_MINUTE = 60.0
 _MOST_PROBLEMS = 10
 _MOST_MESSAGES = 200
 _STARVED = (
@@ -64,6 +65,7 @@ class Server(LanguageServer):
             self._status_from_worker,
             self._announcement_from_worker,
             stand_in=LookupEngine(),
+            idle_seconds=lambda: self.base_settings.idle_unload_minutes * _SECONDS_PER_MINUTE,
         )
         self.generations = Generations(self.worker)
         self.repository = Repository()

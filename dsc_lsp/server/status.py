@@ -19,6 +19,11 @@ METHOD = "dsc/status"
 CAPABILITY = "dscStatus"
 """The name among the experimental capabilities of both sides."""
 
+_WITH_MODEL = (WorkerState.READY, WorkerState.UNLOADED)
+_UNLOADED = (
+    "It was unloaded while nobody asked (`dsc.idleUnloadMinutes`); the next request loads it."
+)
+
 
 class State(Enum):
     """What the server is doing."""
@@ -34,7 +39,8 @@ class State(Enum):
 class Status:
     """The state and what belongs to it.
 
-    ``message`` holds the step of loading, or why it is off or in error and what to do about it;
+    ``message`` holds the step of loading, or why it is off or in error and what to do about it,
+    or that the model was unloaded and comes back with the next request;
     ``milliseconds`` is how long the model took for the last suggestion, ``None`` before the first.
     """
 
@@ -104,7 +110,7 @@ class StatusReport:
 
     def _status(self) -> Status:
         worker = self._worker
-        model = worker.message if worker.state is WorkerState.READY else None
+        model = worker.message if worker.state in _WITH_MODEL else None
         state, message = self._state()
         return Status(state, model, message, worker.percent, self._milliseconds)
 
@@ -114,8 +120,10 @@ class StatusReport:
             return State.ERROR, worker.message
         if self._off:
             return State.OFF, self._off
-        if worker.state is not WorkerState.READY:
+        if worker.state not in _WITH_MODEL:
             return State.LOADING, worker.message
         if self._failure:
             return State.ERROR, self._failure
+        if worker.state is WorkerState.UNLOADED:
+            return State.READY, _UNLOADED
         return (State.THINKING if self._thinking else State.READY), ""

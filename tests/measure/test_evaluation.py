@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dsc_lsp.engine.local import open_local
+from dsc_lsp.engine.opening import open_local
 from dsc_lsp.measure.evaluation import by_group, evaluate, summarize
 from dsc_lsp.measure.holes import Hole, Program, hole_in
 from dsc_lsp.measure.metrics import edit_similarity, identifier_f1, is_exact

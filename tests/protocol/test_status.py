@@ -7,10 +7,12 @@ import pytest
 
 from dsc_lsp.engine.base import EngineError
 from dsc_lsp.engine.worker import Report
+from dsc_lsp.server import session
 from dsc_lsp.settings import Settings
 from tests.protocol.client import Client, connected, insertion
 from tests.scripted import ScriptedEngine
 
+CREATE = "window/workDoneProgress/create"
 ASKS = {"experimental": {"dscStatus": True}}
 
 
@@ -125,3 +127,31 @@ async def test_too_much_memory_is_told() -> None:
         await client.settled()
         assert last(client)["state"] == "off"
         assert "`dsc.maxMemoryMegabytes`" in last(client)["message"]
+
+
+async def test_a_model_that_is_unloaded_is_ready_and_loads_again_with_progress(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The request that finds it unloaded is answered as while loading, the next by the model."""
+    monkeypatch.setattr(session, "_SECONDS_PER_MINUTE", 0.1)
+    async with connected(lambda _settings, _report: ScriptedEngine("known()")) as client:
+        await client.open_session({"idleUnloadMinutes": 1}, **ASKS)
+        client.open("x = ")
+        await client.until(lambda: bool(states(client)) and "unloaded" in last(client)["message"])
+        monkeypatch.setattr(session, "_SECONDS_PER_MINUTE", 60.0)
+        assert (last(client)["state"], last(client)["model"]) == ("ready", "scripted")
+        answer = await client.answer(client.ghost_text(0, 4))
+        assert answer["result"]["items"] == [], "the lookup knows nothing here"
+        await client.until(lambda: len(client.of_method(CREATE)) == 2)
+        again = client.of_method(CREATE)[1]
+        client.send({"jsonrpc": "2.0", "id": again["id"], "result": None})
+        await client.until(lambda: len(ends(client)) == 2)
+        assert "loading" in states(client)[states(client).index("ready") :]
+        answer = await client.answer(client.ghost_text(0, 4))
+        assert [item["insertText"] for item in answer["result"]["items"]] == ["known()"]
+
+
+def ends(client: Client) -> list[Any]:
+    """Return the ends of loading that were shown."""
+    values = [message["params"]["value"] for message in client.of_method("$/progress")]
+    return [value for value in values if value["kind"] == "end"]

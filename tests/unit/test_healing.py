@@ -19,7 +19,7 @@ from dsc_lsp.engine.healing import (
     healed,
     without_bytes,
 )
-from dsc_lsp.engine.local import open_local
+from dsc_lsp.engine.opening import open_local
 from dsc_lsp.lookup import Continuation
 from dsc_lsp.models import DEEPSEEK_CODER_BASE, DEEPSEEK_CODER_INSTRUCT
 from dsc_lsp.repository import Repository

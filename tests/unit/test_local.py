@@ -18,7 +18,8 @@ from dsc_lsp.engine import decode
 from dsc_lsp.engine.base import EngineError, Generation, GenerationRequest, Prompt, PromptPart
 from dsc_lsp.engine.config import read_config
 from dsc_lsp.engine.llama import Llama
-from dsc_lsp.engine.local import LocalEngine, open_local
+from dsc_lsp.engine.local import LocalEngine
+from dsc_lsp.engine.opening import open_local
 from dsc_lsp.engine.tokens import load_tokenizer
 from dsc_lsp.engine.weights import load_weights
 from dsc_lsp.models import DEEPSEEK_CODER_BASE

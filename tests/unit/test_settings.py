@@ -130,7 +130,11 @@ def test_every_odd_value_has_a_message_of_its_own() -> None:
 MACHINE = [name for name, field in FIELDS.items() if settings._rule(field).scope is Scope.MACHINE]
 
 
-def _another(value: Any) -> Any:
+def _another(name: str) -> Any:
+    field = FIELDS[name]
+    value, choices = field.default, settings._rule(field).choices
+    if choices:
+        return next(choice for choice in choices if choice != value)
     if isinstance(value, bool):
         return not value
     return "elsewhere" if isinstance(value, str) else value + 1
@@ -138,8 +142,7 @@ def _another(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", MACHINE)
 def test_a_workspace_cannot_set_what_the_machine_runs(name: str) -> None:
-    old = getattr(DEFAULTS, FIELDS[name].name)
-    other = _another(old)
+    other = _another(name)
     parsed = merge(DEFAULTS, {name: other}, machine=False)
     assert parsed.settings == DEFAULTS
     (problem,) = parsed.problems

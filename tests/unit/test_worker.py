@@ -1,6 +1,7 @@
 """The thread that owns the engine: whoever asks is answered, whatever happens."""
 
 import asyncio
+import itertools
 import random
 import threading
 import time
@@ -304,6 +305,97 @@ def test_a_library_that_wants_to_exit_does_not_end_the_thread() -> None:
         with pytest.raises(EngineError, match="SystemExit"):
             answer(worker, leave)
         assert answer(worker, lambda engine, _cancel: engine.name) == "scripted"
+
+
+def test_an_idle_engine_is_unloaded_and_the_next_work_loads_it_again() -> None:
+    loads, states = list[ScriptedEngine](), list[WorkerState]()
+    unloaded, ready = threading.Event(), threading.Event()
+
+    class Closing(ScriptedEngine):
+        is_closed = False
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    def load(_report: Report) -> Engine:
+        loads.append(Closing("again" if loads else "first"))
+        return loads[-1]
+
+    def tell(status: WorkerStatus) -> None:
+        states.append(status.state)
+        if status.state is WorkerState.UNLOADED:
+            assert loads[-1].is_closed
+            assert status.message == loads[-1].name
+            unloaded.set()
+        if status.state is WorkerState.READY:
+            ready.set()
+
+    worker = EngineWorker(
+        load, tell, stand_in=ScriptedEngine("meanwhile"), idle_seconds=lambda: 0.1
+    )
+    worker.start()
+    assert ready.wait(SECONDS)
+    assert unloaded.wait(SECONDS)
+    ready.clear()
+    assert len(loads) == 1, "nothing is loaded before somebody asks"
+    future = worker.submit(lambda engine, _cancel: engine, CancelToken())
+    assert worker.status.state in {WorkerState.LOADING, WorkerState.READY}
+    assert isinstance(future.result(SECONDS), ScriptedEngine), "the stand-in answers"
+    assert ready.wait(SECONDS)
+    assert answer(worker, lambda engine, _cancel: engine) is loads[1]
+    assert states[:4] == [
+        WorkerState.READY,
+        WorkerState.UNLOADED,
+        WorkerState.LOADING,
+        WorkerState.READY,
+    ]
+    assert worker.close(SECONDS)
+
+
+def test_an_engine_that_has_work_is_not_unloaded() -> None:
+    worker = EngineWorker(lambda _report: ScriptedEngine(""), idle_seconds=lambda: 0.05)
+    worker.start()
+    until(lambda: worker.status.state is WorkerState.READY)
+    for _ in range(20):
+        assert answer(worker, lambda _engine, _cancel: time.sleep(0.01)) is None
+    assert worker.status.state is WorkerState.READY
+    assert worker.close(SECONDS)
+
+
+@pytest.mark.parametrize("without", [True, False])
+def test_an_unloaded_engine_is_told_as_loading_without_a_stand_in(*, without: bool) -> None:
+    """Also when loading it again fails: then the reason is told."""
+    loads = itertools.count()
+
+    def load(_report: Report) -> Engine:
+        if next(loads) and without:
+            raise EngineError("gone from the disk")
+        return ScriptedEngine("")
+
+    worker = EngineWorker(load, idle_seconds=lambda: 0.02)
+    worker.start()
+    until(lambda: worker.status.state is WorkerState.UNLOADED)
+    with pytest.raises(EngineNotReady):
+        answer(worker, never)
+    last = WorkerState.FAILED if without else WorkerState.READY
+    until(lambda: worker.status.state is last)
+    assert worker.close(SECONDS)
+
+
+def test_close_while_unloaded() -> None:
+    worker = EngineWorker(lambda _report: ScriptedEngine(""), idle_seconds=lambda: 0.02)
+    worker.start()
+    until(lambda: worker.status.state is WorkerState.UNLOADED)
+    assert worker.close(SECONDS)
+    with pytest.raises(Cancelled):
+        answer(worker, never)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def never(_engine: Engine, _cancel: CancelToken) -> int:

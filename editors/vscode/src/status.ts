@@ -101,6 +101,7 @@ function viewOfServer(status: ServerStatus | undefined): View {
         text: `$(sparkle) ${shortName(status.model)}${latency(status.milliseconds)}`,
         tooltip: [
           `The model is ${status.model}.`,
+          ...(status.message === "" ? [] : [status.message]),
           ...(status.milliseconds === null
             ? []
             : [`Its last suggestion took ${status.milliseconds} ms.`]),

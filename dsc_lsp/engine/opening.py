@@ -1,0 +1,159 @@
+"""From settings to a model in memory, ready to answer."""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from safetensors import SafetensorError
+
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.engine.base import EngineError, GenerationRequest, Prompt, PromptPart
+from dsc_lsp.engine.checkpoint import Checkpoint, find_checkpoint
+from dsc_lsp.engine.config import ModelConfig, read_config
+from dsc_lsp.engine.devices import (
+    available_bytes,
+    choose_device,
+    choose_dtype,
+    describe,
+    free_bytes,
+    is_out_of_memory,
+    use_cpu_for,
+)
+from dsc_lsp.engine.llama import Llama
+from dsc_lsp.engine.local import LocalEngine
+from dsc_lsp.engine.memory import (
+    Precision,
+    gibibytes,
+    share_of_checkpoint,
+    weight_bytes,
+    what_fits,
+)
+from dsc_lsp.engine.quantization import store_in
+from dsc_lsp.engine.tokens import load_tokenizer
+from dsc_lsp.engine.weights import Store, WeightsMismatch, load_weights
+from dsc_lsp.engine.worker import Report
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Residence:
+    """Where and in what a model computes, and how its matrices are stored."""
+
+    device: torch.device
+    dtype: torch.dtype
+    quantization: str
+    store: Store
+
+    @property
+    def precision(self) -> Precision:
+        """The same in numbers."""
+        return Precision(self.dtype.itemsize, self.quantization)
+
+
+def residence_of(*, device: str, dtype: str, quantization: str) -> Residence:
+    """Return what the settings of these names ask for.
+
+    Raises:
+        EngineError: the device is not there or cannot do it; the message names the remedy.
+    """
+    where = choose_device(device)
+    return Residence(
+        where, choose_dtype(where, dtype), quantization, store_in(quantization, where)
+    )
+
+
+def open_local(
+    model: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    quantization: str = "none",
+    context_tokens: int,
+    report: Report,
+) -> LocalEngine:
+    """Load the checkpoint that ``model`` names; blocking, seconds.
+
+    Raises:
+        EngineError: there is no such checkpoint or device, or it does not fit.
+    """
+    residence = residence_of(device=device, dtype=dtype, quantization=quantization)
+    where = residence.device
+    _log.info("device %s, %s, quantization %s", where, residence.dtype, quantization)
+    checkpoint = find_checkpoint(
+        model, lambda: free_bytes(where), share_of_checkpoint(residence.precision)
+    )
+    report(f"Reading the tokenizer of {checkpoint.name}", 10)
+    tokenizer = load_tokenizer(checkpoint.directory / "tokenizer.json", checkpoint.family)
+    if where.type == "cpu":
+        use_cpu_for(checkpoint.weight_bytes)
+    config = read_config(checkpoint.directory / "config.json")
+    if tokenizer.size > config.vocabulary:
+        raise EngineError(
+            f"The tokenizer in {checkpoint.directory} has {tokenizer.size} tokens, more than the"
+            f" {config.vocabulary} of the model. Download the checkpoint again."
+        )
+    if context_tokens > config.positions:
+        _log.warning("the model has %d positions, fewer than asked", config.positions)
+    report(f"Reading the weights of {checkpoint.name}", 20)
+    engine = LocalEngine(
+        name=checkpoint.name,
+        family=checkpoint.family,
+        tokenizer=tokenizer,
+        model=_load_model(checkpoint, config, residence),
+        context_tokens=min(context_tokens, config.positions),
+    )
+    report(f"Warming {checkpoint.name} up", 90)
+    _warm_up(engine)
+    return engine
+
+
+def _load_model(checkpoint: Checkpoint, config: ModelConfig, residence: Residence) -> Llama:
+    try:
+        weights = load_weights(
+            checkpoint.directory,
+            config,
+            device=residence.device,
+            dtype=residence.dtype,
+            store=residence.store,
+        )
+        return Llama(config, weights)
+    except WeightsMismatch as error:
+        raise EngineError(
+            f"{len(error.names)} weights are missing from {checkpoint.directory} or have another"
+            " shape than config.json says. Download the checkpoint again."
+        ) from error
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            raise _too_large(checkpoint.name, config, residence) from error
+        _log.debug("loading failed", exc_info=True)
+        raise EngineError(
+            f"The weights in {checkpoint.directory} cannot be loaded ({type(error).__name__})."
+            " Download the checkpoint again."
+        ) from error
+
+
+def _too_large(name: str, config: ModelConfig, residence: Residence) -> EngineError:
+    """Return the message for weights that do not fit; what was loaded of them is free again."""
+    _give_back(residence.device)
+    free = available_bytes(residence.device)
+    needed = gibibytes(weight_bytes(config, residence.precision))
+    return EngineError(
+        f"{name} needs {needed} for its weights and {describe(residence.device)} has"
+        f" {gibibytes(free)} free. {what_fits(config, residence.precision, free)}"
+        " Or close other programs that use it."
+    )
+
+
+def _give_back(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.memory.empty_cache()
+
+
+def _warm_up(engine: LocalEngine) -> None:
+    """Run once, so that the first keystroke does not pay for lazy initialization."""
+    bos = engine.tokenizer.control(engine.family.begin_of_text)
+    prompt = Prompt((PromptPart((bos,) * 64, "", control=True),))
+    for _ in engine.generate(GenerationRequest(prompt, 2), CancelToken()).tokens:
+        pass
+    engine.forget()
