@@ -132,10 +132,16 @@ class Generations:
             self.forget(uri)
 
     def forget_finished(self) -> None:
-        """Forget what has run, so that it is asked for anew: a better engine is there."""
+        """Forget what has run, and what runs once it is done: a better engine is there."""
         for uri, generations in self._of_document.items():
-            for generation in [one for one in generations if one.task.done()]:
-                self._drop(uri, generation)
+            for generation in list(generations):
+                if generation.task.done():
+                    self._drop(uri, generation)
+                    continue
+                # Behind the callback that gives its result to who waits for it.
+                generation.task.add_done_callback(
+                    lambda _task, uri=uri, generation=generation: self._drop(uri, generation)
+                )
 
     def forget(self, uri: str) -> None:
         """Give up whatever runs for a document and forget what has run: it is closed."""
