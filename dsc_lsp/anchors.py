@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from dsc_lsp.document import Cursor, Position
 
+PAUSE_SECONDS = 1.5
+"""Who has pressed no key for so long has paused: time to anchor the middle anew."""
+
 _LONGEST_WORD = 64
 
 

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from dsc_lsp import context, postprocess, prompt, syntax
@@ -19,9 +19,11 @@ from dsc_lsp.engine.base import (
     Effort,
     Engine,
     EngineChanged,
+    Generation,
     GenerationRequest,
     Prompt,
     PromptPart,
+    Token,
     Tokenizer,
 )
 from dsc_lsp.engine.tokens import text_decoder
@@ -45,6 +47,7 @@ class Completion:
     post-processing that changed it; ``withheld`` says for the user why ``text`` is empty.
     ``confidence`` is the likelihood, from 0 to 1, of the first line with its end; ``None`` where
     a server does not tell likelihoods, and then ``minConfidence`` withholds nothing.
+    ``is_part`` says that the model was still writing: the text is what was complete by then.
     Times are milliseconds: ``syntax_ms``, ``prompt_ms``, ``first_token_ms`` and ``total_ms`` from
     the call of ``complete``, ``effort``'s and ``post_ms`` (finding the end, cleaning up) each by
     itself.
@@ -64,24 +67,40 @@ class Completion:
     post_ms: float
     total_ms: float
     effort: Effort
+    is_part: bool = False
 
 
-_SECRET = Completion(
-    text="",
-    raw="",
-    changed=(),
-    withheld="A file or line that looks like a secret is never shown to the model.",
-    confidence=0.0,
-    prompt_tokens=0,
-    reused_tokens=0,
-    new_tokens=0,
-    syntax_ms=0.0,
-    prompt_ms=0.0,
-    first_token_ms=0.0,
-    post_ms=0.0,
-    total_ms=0.0,
-    effort=Effort(),
-)
+@dataclass(slots=True)
+class Progress:
+    """What a completion under way has come to: set on the engine's thread, read on any.
+
+    ``text`` is all that the model has written, ``part`` the longest beginning of it that is a
+    suggestion by itself: whole lines that leave nothing open.
+    """
+
+    text: str = ""
+    part: Completion | None = None
+
+
+def nothing(withheld: str, *, is_part: bool = False) -> Completion:
+    """Return a completion without a text, and say for the user why."""
+    return Completion(
+        text="",
+        raw="",
+        changed=(),
+        withheld=withheld,
+        confidence=0.0,
+        prompt_tokens=0,
+        reused_tokens=0,
+        new_tokens=0,
+        syntax_ms=0.0,
+        prompt_ms=0.0,
+        first_token_ms=0.0,
+        post_ms=0.0,
+        total_ms=0.0,
+        effort=Effort(),
+        is_part=is_part,
+    )
 
 
 def complete(
@@ -93,13 +112,13 @@ def complete(
     *,
     prompts: Prompts | None = None,
     after_acceptance: bool = False,
-    on_text: Callable[[str], None] = lambda _text: None,
+    progress: Progress | None = None,
 ) -> Completion:
     """Return the suggestion at a cursor; nothing in a file or a line that holds secrets.
 
     ``prompts`` made the engine's last prompt, so that this one is like it.
     ``after_acceptance`` says that a suggestion that ends at the cursor has just been accepted.
-    ``on_text`` is called with all that the model has written whenever it has written more.
+    ``progress`` is kept up with what the model has written, token by token.
 
     Raises:
         Cancelled: somebody called ``cancel``; noticed at the next token.
@@ -107,7 +126,7 @@ def complete(
     """
     shown = redacted(cursor)
     if shown is None:
-        return _SECRET
+        return nothing("A file or line that looks like a secret is never shown to the model.")
     while True:
         with suppress(EngineChanged):
             return _complete(
@@ -118,7 +137,7 @@ def complete(
                 cancel,
                 prompts=prompts or Prompts(),
                 after_acceptance=after_acceptance,
-                on_text=on_text,
+                progress=progress or Progress(),
             )
         cancel.check()
 
@@ -132,7 +151,7 @@ def _complete(
     *,
     prompts: Prompts,
     after_acceptance: bool,
-    on_text: Callable[[str], None],
+    progress: Progress,
 ) -> Completion:
     start = time.perf_counter()
     extent = extent_of(cursor, settings, after_acceptance=after_acceptance)
@@ -147,45 +166,116 @@ def _complete(
         heal=engine.family.heals and _in_word(cursor),
     )
     generation = engine.generate(request, cancel)
-    decode = text_decoder()
-    text, new_tokens, first_token_ms, post_ms, cut = "", 0, 0.0, 0.0, False
-    first_line: list[float | None] = []
+    written = _Written(cursor, settings, extent, generation, start, syntax_ms, prompt_ms)
+    is_over = False
     for token in generation.tokens:
         cancel.check()
-        if not new_tokens:
-            first_token_ms = _since(start)
-        new_tokens += 1
-        if "\n" not in text.lstrip():
-            first_line.append(token.logprob)
-        began = time.perf_counter()
-        text += decode(token.data)
-        on_text(text)
-        cut = postprocess.is_over(text, extent)
-        post_ms += _since(began)
-        if cut:
+        written.add(token)
+        progress.text = written.text
+        is_over = written.is_over()
+        if is_over:
             break
-    finished = not cut and new_tokens < most
-    began = time.perf_counter()
-    kept = postprocess.clean(text, extent, cursor, finished=finished)
-    post_ms += _since(began)
-    confidence = _likelihood(first_line) if new_tokens else 0.0
-    withheld = _why_nothing(text, kept, confidence, settings)
-    return Completion(
-        text="" if withheld else kept.text,
-        raw=text,
-        changed=kept.changed,
-        withheld=withheld,
-        confidence=confidence,
-        prompt_tokens=generation.prompt_tokens,
-        reused_tokens=generation.reused_tokens,
-        new_tokens=new_tokens,
-        syntax_ms=syntax_ms,
-        prompt_ms=prompt_ms,
-        first_token_ms=first_token_ms,
-        post_ms=post_ms,
-        total_ms=_since(start),
-        effort=generation.effort,
-    )
+        progress.part = written.part() or progress.part
+    return written.completion(finished=not is_over and written.tokens < most)
+
+
+@dataclass(slots=True)
+class _Written:
+    """What the model has written so far at a cursor, and what that has cost."""
+
+    cursor: Cursor
+    settings: Settings
+    extent: postprocess.Extent
+    generation: Generation
+    start: float
+    syntax_ms: float
+    prompt_ms: float
+    text: str = ""
+    tokens: int = 0
+    first_line: list[float | None] = field(default_factory=list[float | None])
+    first_token_ms: float = 0.0
+    post_ms: float = 0.0
+    decode: Callable[[bytes], str] = field(default_factory=text_decoder)
+    lines: int = 0
+
+    def add(self, token: Token) -> None:
+        """Take note of the next token."""
+        if not self.tokens:
+            self.first_token_ms = _since(self.start)
+        self.tokens += 1
+        if "\n" not in self.text.lstrip():
+            self.first_line.append(token.logprob)
+        self.text += self.decode(token.data)
+
+    def is_over(self) -> bool:
+        """Whether nothing of what would come next can be of use."""
+        began = time.perf_counter()
+        is_over = postprocess.is_over(self.text, self.extent)
+        self.post_ms += _since(began)
+        return is_over
+
+    def part(self) -> Completion | None:
+        """Return what is complete, if a line has ended and nothing is open behind it."""
+        lines = self.text.count("\n")
+        if lines == self.lines:
+            return None
+        self.lines = lines
+        began = time.perf_counter()
+        is_whole = postprocess.is_whole(self.text, self.extent, self.cursor)
+        self.post_ms += _since(began)
+        return self.completion(finished=False, is_part=True) if is_whole else None
+
+    def completion(self, *, finished: bool, is_part: bool = False) -> Completion:
+        """Return what is worth inserting; ``finished`` says that the model has ended the text."""
+        began = time.perf_counter()
+        kept = postprocess.clean(self.text, self.extent, self.cursor, finished=finished)
+        self.post_ms += _since(began)
+        confidence = _likelihood(self.first_line) if self.tokens else 0.0
+        withheld = _why_nothing(self.text, kept, confidence, self.settings)
+        return Completion(
+            text="" if withheld else kept.text,
+            raw=self.text,
+            changed=kept.changed,
+            withheld=withheld,
+            confidence=confidence,
+            prompt_tokens=self.generation.prompt_tokens,
+            reused_tokens=self.generation.reused_tokens,
+            new_tokens=self.tokens,
+            syntax_ms=self.syntax_ms,
+            prompt_ms=self.prompt_ms,
+            first_token_ms=self.first_token_ms,
+            post_ms=self.post_ms,
+            total_ms=_since(self.start),
+            effort=self.generation.effort,
+            is_part=is_part,
+        )
+
+
+def anchor_anew(
+    cursor: Cursor,
+    repository: Repository,
+    settings: Settings,
+    engine: Engine,
+    cancel: CancelToken,
+    *,
+    prompts: Prompts,
+) -> None:
+    """Anchor the prompt at a cursor, and have the engine read it, so that the next key is cheap.
+
+    Raises:
+        Cancelled: somebody called ``cancel``; what has been read by then stays of use.
+        EngineError: the engine failed.
+    """
+    shown = redacted(cursor)
+    if shown is None:
+        return
+    terms = terms_at(shown, settings, engine, repository)
+    before = prompts.at(shown, terms)
+    words = prompts.anew(shown, terms)
+    if words == before:
+        return
+    with suppress(EngineChanged):
+        next(engine.generate(GenerationRequest(words, 1), cancel).tokens, None)
 
 
 def extent_of(

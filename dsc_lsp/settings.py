@@ -160,8 +160,17 @@ class Settings:
         least=0,
         most=5_000,
     )
+    deadline_milliseconds: int = _setting(
+        3_000,
+        "After how long the lines of a suggestion that are complete are shown, while the model"
+        " goes on writing the others for your next key; `0` waits for all of it.",
+        least=0,
+        most=60_000,
+    )
     prepare_next: bool = _setting(
-        True, "Whether what follows a suggestion is prepared while you look at it."
+        True,
+        "Whether the model prepares what follows a suggestion while you look at it, and your next"
+        " key while you pause.",
     )
     statistics: bool = _setting(
         True,

@@ -2,7 +2,8 @@
 
 Each edit is made, and at each place the suggestion is asked for as the server does it: first
 among those already offered, then from the engine. The next key is not pressed before the answer
-is there; where in the trace it was, the answer counts as late.
+is there; where in the trace it was, the answer counts as late. In a pause of the trace the prompt
+is anchored anew, as by the server.
 """
 
 import math
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 
 import psutil
 
+from dsc_lsp.anchors import PAUSE_SECONDS
 from dsc_lsp.cancel import CancelToken
-from dsc_lsp.completion import Completion, complete
+from dsc_lsp.completion import Completion, anchor_anew, complete
 from dsc_lsp.engine.base import Engine, Generation, GenerationRequest, Prompt
 from dsc_lsp.measure.traces import Trace
 from dsc_lsp.prompt import Prompts
@@ -156,15 +158,17 @@ def _replay(trace: Trace, settings: Settings, engine: "_Recorder") -> Iterator[K
         cursor = next(cursors)
         repository.update(cursor.document)
         sync_ms = _since(start)
-        if suggestions.find(cursor) is not None:
-            total_ms = _since(start)
-            yield Keystroke(sync_ms, total_ms, edit.ms + total_ms > next_ms)
-            continue
-        completion = complete(cursor, repository, settings, engine, CancelToken(), prompts=prompts)
-        suggestions.remember(cursor, completion.text)
+        completion = None
+        if suggestions.find(cursor) is None:
+            cancel = CancelToken()
+            completion = complete(cursor, repository, settings, engine, cancel, prompts=prompts)
+            suggestions.remember(cursor, completion.text)
         total_ms = _since(start)
         late = edit.ms + total_ms > next_ms
-        yield Keystroke(sync_ms, total_ms, late, completion, engine.last)
+        request = None if completion is None else engine.last
+        yield Keystroke(sync_ms, total_ms, late, completion, request)
+        if edit.ms + total_ms + PAUSE_SECONDS * 1000 < next_ms < math.inf:
+            anchor_anew(cursor, repository, settings, engine, CancelToken(), prompts=prompts)
 
 
 class _Recorder:

@@ -22,8 +22,9 @@ from dsc_lsp.postprocess.overlap import (
     without_start_of_line,
 )
 from dsc_lsp.postprocess.repetition import loop_in, repeated_line
+from dsc_lsp.postprocess.whole import is_whole
 
-__all__ = ["Cleaned", "Extent", "Reach", "clean", "end_of", "extent_at", "is_over"]
+__all__ = ["Cleaned", "Extent", "Reach", "clean", "end_of", "extent_at", "is_over", "is_whole"]
 
 _CONTROL_TOKEN = re.compile(r"<[|｜][\w▁]{1,40}[|｜]>")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})

@@ -72,6 +72,11 @@ def brackets_around(before: str, after: str) -> Around:
     return Around(_without_pairs(before), _without_pairs(after))
 
 
+def is_closed(code: str) -> bool:
+    """Whether each bracket that a code opens is closed in it."""
+    return not any(sign in _CLOSER_OF for sign in _without_pairs(code))
+
+
 def _is_no_worse(around: Around, code: str) -> bool:
     """Whether no more brackets have no partner once ``code`` stands at the place.
 

@@ -3,7 +3,9 @@
 Editors ask for ghost text and for the popup at the same key. The newer request of a kind
 supersedes the older one of that kind in the same document, because Neovim and Helix never cancel;
 and once a document has changed, nobody is served in its old state any longer. A generation goes
-on, though, while the user types what it writes: its answer is then what is left of it.
+on, though, while the user types what it writes: its answer is then what is left of it. It also
+goes on behind its deadline, when what was complete by then has been answered: nobody waits for
+it any longer, and it makes way for the next that needs the engine.
 """
 
 import asyncio
@@ -12,14 +14,19 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from dsc_lsp.cancel import Cancelled, CancelToken
-from dsc_lsp.completion import Completion
+from dsc_lsp.completion import Completion, Progress, nothing
 from dsc_lsp.document import Cursor, Document
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.worker import EngineWorker
 from dsc_lsp.suggestions import Suggestion, rest_of, typed_since
 
-Work = Callable[[Engine, CancelToken, Callable[[str], None]], Completion]
-"""Completes; calls its last argument with what the model has written so far."""
+Work = Callable[[Engine, CancelToken, Progress], Completion]
+"""Completes, and keeps its last argument up with what the model has written."""
+
+_NOTHING_YET = nothing(
+    "Nothing was complete within `dsc.deadlineMilliseconds`; the model goes on writing.",
+    is_part=True,
+)
 
 
 class Kind(Enum):
@@ -42,21 +49,32 @@ class Answer:
 
 @dataclass(eq=False)
 class _Generation:
-    """``written`` is what the model has written so far, set by its thread."""
-
     cursor: Cursor
     base: Document
     cancel: CancelToken
     task: "asyncio.Task[Completion]"
     waiting: "dict[Kind, asyncio.Future[Completion]]" = field(default_factory=dict)
-    written: str = ""
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody has not been answered yet."""
+        return bool(self.waiting)
 
 
 class Generations:
-    """The generations under way and the last finished one of each document; event loop only."""
+    """The generations under way and the last finished one of each document; event loop only.
 
-    def __init__(self, worker: EngineWorker) -> None:
+    ``on_late`` is called with what has come of a generation behind its deadline.
+    """
+
+    def __init__(
+        self,
+        worker: EngineWorker,
+        on_late: Callable[[Cursor, Completion], None] = lambda _cursor, _completion: None,
+    ) -> None:
         self._worker = worker
+        self._on_late = on_late
         self._of_document: dict[str, list[_Generation]] = {}
 
     @property
@@ -72,11 +90,13 @@ class Generations:
         *,
         base: Document | None = None,
         wait_seconds: float = 0.0,
+        deadline_seconds: float = 0.0,
     ) -> Answer:
         """Return the suggestion at a cursor, from a generation that runs, has run, or begins now.
 
         ``base`` is the document as the editor has it, if the cursor's has been changed for the
-        question. A generation that begins waits so long before it asks the model.
+        question. A generation that begins waits so long before it asks the model. After the
+        deadline, unless it is 0, what is complete by then is returned, maybe nothing.
 
         Raises:
             Cancelled: a newer request superseded this one.
@@ -92,25 +112,30 @@ class Generations:
                 generation = self._begin(cursor, base, work, wait_seconds)
                 running.append(generation)
             generation.base = base
-            completion = await self._answer_of(kind, generation)
+            completion = await self._answer_of(kind, generation, deadline_seconds)
             if generation.cursor == cursor:
                 return Answer(completion, completion.text)
             rest = rest_of(Suggestion(generation.cursor, completion.text), cursor)
-            if rest is not None:
-                return Answer(completion, rest)
+            if rest is not None or completion.is_part:
+                return Answer(completion, rest or "")
             self._drop(base.uri, generation)  # it led elsewhere in the end
 
-    async def _answer_of(self, kind: Kind, generation: _Generation) -> Completion:
-        answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+    async def _answer_of(
+        self, kind: Kind, generation: _Generation, deadline_seconds: float
+    ) -> Completion:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Completion] = loop.create_future()
         generation.waiting[kind] = answer
         if generation.task.done():
             _answer(generation)
+        elif deadline_seconds:
+            loop.call_later(deadline_seconds, _answer_part, kind, generation, answer)
         try:
             return await answer
         except asyncio.CancelledError:
             if generation.waiting.get(kind) is answer:
                 del generation.waiting[kind]
-                if not generation.waiting:
+                if not generation.is_waited_for:
                     self._drop(generation.base.uri, generation)
             raise
 
@@ -123,7 +148,7 @@ class Generations:
             _supersede(generation, tuple(Kind) if stale else (kind,))
             if _leads(generation, cursor):
                 continue
-            if stale or not (generation.waiting or _serves(generation, cursor)):
+            if stale or not (generation.is_waited_for or _serves(generation, cursor)):
                 self._drop(base.uri, generation)
 
     def forget_all(self) -> None:
@@ -153,20 +178,34 @@ class Generations:
     def _begin(
         self, cursor: Cursor, base: Document, work: Work, wait_seconds: float
     ) -> _Generation:
-        cancel = CancelToken()
-
-        def write(text: str) -> None:
-            generation.written = text
+        self._make_way()
+        cancel, progress = CancelToken(), Progress()
 
         async def run() -> Completion:
             if wait_seconds:
                 await asyncio.sleep(wait_seconds)
                 cancel.check()
-            return await self._worker.run(lambda engine, token: work(engine, token, write), cancel)
+            return await self._worker.run(
+                lambda engine, token: work(engine, token, progress), cancel
+            )
 
-        generation = _Generation(cursor, base, cancel, asyncio.ensure_future(run()))
-        generation.task.add_done_callback(lambda _task: _answer(generation))
+        task = asyncio.ensure_future(run())
+        generation = _Generation(cursor, base, cancel, task, progress=progress)
+        task.add_done_callback(lambda _task: self._ended(generation))
         return generation
+
+    def _make_way(self) -> None:
+        """Give up the generations that nobody waits for, in any document."""
+        for uri, generations in self._of_document.items():
+            for generation in list(generations):
+                if not generation.task.done() and not generation.is_waited_for:
+                    self._drop(uri, generation)
+
+    def _ended(self, generation: _Generation) -> None:
+        late = not generation.is_waited_for and not generation.cancel.cancelled
+        if late and not _failed(generation):
+            self._on_late(generation.cursor, generation.task.result())
+        _answer(generation)
 
     def _drop(self, uri: str, generation: _Generation) -> None:
         generation.cancel.cancel()
@@ -185,7 +224,7 @@ def _leads(generation: _Generation, cursor: Cursor) -> bool:
     if generation.task.done() or generation.cancel.cancelled:
         return False
     typed = typed_since(generation.cursor, cursor)
-    written = generation.written
+    written = generation.progress.text
     return bool(typed) and (written.startswith(typed) or typed.startswith(written))
 
 
@@ -199,6 +238,16 @@ def _supersede(generation: _Generation, kinds: tuple[Kind, ...]) -> None:
         answer = generation.waiting.pop(kind, None)
         if answer is not None and not answer.done():
             answer.set_exception(Cancelled())
+
+
+def _answer_part(
+    kind: Kind, generation: _Generation, answer: "asyncio.Future[Completion]"
+) -> None:
+    """Give who waits what is complete at the deadline; the generation goes on."""
+    if answer.done():
+        return
+    del generation.waiting[kind]
+    answer.set_result(generation.progress.part or _NOTHING_YET)
 
 
 def _answer(generation: _Generation) -> None:

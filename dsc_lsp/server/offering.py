@@ -6,15 +6,15 @@ Everything is on the event loop. Every early return gives its reason, which ``ds
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcRequestCancelled
 
 from dsc_lsp import completion
+from dsc_lsp.anchors import PAUSE_SECONDS
 from dsc_lsp.cancel import Cancelled, CancelToken
-from dsc_lsp.completion import Completion
+from dsc_lsp.completion import Completion, Progress
 from dsc_lsp.document import Cursor, Document
 from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
 from dsc_lsp.engine.worker import WorkerState
@@ -63,6 +63,8 @@ async def offer(server: Server, question: Question | None) -> Offer | None:
     """
     begun = time.perf_counter()
     server.rhythm.key(begun)
+    if question is not None:
+        _await_pause(server, question.cursor)
     found = await _found(server, question)
     if isinstance(found, str) or question is None:
         server.offers.explanation = found if isinstance(found, str) else ""
@@ -145,8 +147,7 @@ async def _from_engine(server: Server, question: Question) -> Answer | str:
     wait = server.rhythm.wait(
         chosen.min_debounce_milliseconds / 1000, chosen.max_debounce_milliseconds / 1000
     )
-    if server.preparing is not None:
-        server.preparing.cancel()
+    server.background.give_way()
     try:
         with server.status.thinking():
             async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
@@ -156,6 +157,7 @@ async def _from_engine(server: Server, question: Question) -> Answer | str:
                     work,
                     base=question.base,
                     wait_seconds=0.0 if question.invoked else wait,
+                    deadline_seconds=chosen.deadline_milliseconds / 1000,
                 )
     except (Cancelled, asyncio.CancelledError) as error:
         server.offers.explanation = "The editor gave the request up, or asked again elsewhere."
@@ -202,9 +204,7 @@ def _why_not(server: Server, cursor: Cursor) -> str:
 def _work(server: Server, cursor: Cursor, *, after_acceptance: bool) -> Work:
     repository, chosen, prompts = server.repository, server.settings, server.prompts
 
-    def complete(
-        engine: Engine, cancel: CancelToken, on_text: Callable[[str], None]
-    ) -> Completion:
+    def complete(engine: Engine, cancel: CancelToken, progress: Progress) -> Completion:
         result = completion.complete(
             cursor,
             repository,
@@ -213,7 +213,7 @@ def _work(server: Server, cursor: Cursor, *, after_acceptance: bool) -> Work:
             cancel,
             prompts=prompts,
             after_acceptance=after_acceptance,
-            on_text=on_text,
+            progress=progress,
         )
         _log_effort(result, engine.name)
         return result
@@ -237,29 +237,45 @@ def _log_effort(result: Completion, model: str) -> None:
 def _prepare_next(server: Server, shown: Suggestion) -> None:
     """Ask the model, while the user reads, what comes once the suggestion is accepted."""
     cursor = as_accepted(shown)
-    if not server.settings.prepare_next or server.suggestions.find(cursor) is not None:
+    if not _may_prepare(server) or server.suggestions.find(cursor) is not None:
         return
-    if server.worker.status.state is not WorkerState.READY or server.generations.is_busy:
-        return
-    if server.preparing is not None:
-        server.preparing.cancel()
-    server.preparing = CancelToken()
-    server.in_background(_prepare(server, cursor, server.preparing))
-
-
-async def _prepare(server: Server, cursor: Cursor, cancel: CancelToken) -> None:
     work = _work(server, cursor, after_acceptance=True)
-    try:
-        result = await server.worker.run(
-            lambda engine, token: work(engine, token, lambda _text: None), cancel
+
+    def remember(result: Completion) -> None:
+        if cursor.document.uri in server.documents:
+            server.suggestions.remember(cursor, result.text)
+
+    server.background.give_way()
+    server.in_background(
+        server.background.run(lambda engine, cancel: work(engine, cancel, Progress()), remember)
+    )
+
+
+def _await_pause(server: Server, cursor: Cursor) -> None:
+    """Have the prompt anchored anew at a cursor if no suggestion is asked for in the meantime."""
+    if server.pause is not None:
+        server.pause.cancel()
+    loop = asyncio.get_running_loop()
+    server.pause = loop.call_later(PAUSE_SECONDS, _anchor_anew, server, cursor)
+
+
+def _anchor_anew(server: Server, cursor: Cursor) -> None:
+    if not _may_prepare(server) or server.documents.get(cursor.document.uri) != cursor.document:
+        return
+    repository, chosen, prompts = server.repository, server.settings, server.prompts
+    server.in_background(
+        server.background.run(
+            lambda engine, cancel: completion.anchor_anew(
+                cursor, repository, chosen, engine, cancel, prompts=prompts
+            ),
+            lambda _nothing: None,
         )
-    except (Cancelled, EngineError):
-        return
-    except Exception as error:  # noqa: BLE001 - nobody waits for it; who asks will be told
-        _log.error("preparing failed: %s", place_of(error))
-        return
-    if cursor.document.uri in server.documents:
-        server.suggestions.remember(cursor, result.text)
+    )
+
+
+def _may_prepare(server: Server) -> bool:
+    is_ready = server.worker.status.state is WorkerState.READY
+    return server.settings.prepare_next and is_ready and not server.generations.is_busy
 
 
 async def _count_kept(server: Server, suggestion: Suggestion, seconds: float, name: str) -> None:

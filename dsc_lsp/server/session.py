@@ -10,13 +10,13 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
 
 from dsc_lsp import __version__, settings
-from dsc_lsp.cancel import CancelToken
 from dsc_lsp.document import Cursor, Document
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.lookup import LookupEngine
 from dsc_lsp.engine.worker import EngineWorker, Report, WorkerState, WorkerStatus
 from dsc_lsp.prompt import Prompts
 from dsc_lsp.repository import Repository
+from dsc_lsp.server.background import Background
 from dsc_lsp.server.generations import Generations
 from dsc_lsp.server.lifecycle import Ending
 from dsc_lsp.server.offers import Offers
@@ -67,12 +67,15 @@ class Server(LanguageServer):
             stand_in=LookupEngine(),
             idle_seconds=lambda: self.base_settings.idle_unload_minutes * _SECONDS_PER_MINUTE,
         )
-        self.generations = Generations(self.worker)
+        self.generations = Generations(
+            self.worker, lambda cursor, late: self.suggestions.remember(cursor, late.text)
+        )
+        self.background = Background(self.worker)
         self.repository = Repository()
         self.suggestions = Suggestions()
         self.prompts = Prompts()
         self.offers = Offers()
-        self.preparing: CancelToken | None = None
+        self.pause: asyncio.TimerHandle | None = None
         self.selected: tuple[Document, types.SelectedCompletionInfo, Cursor] | None = None
         self.rhythm = Rhythm()
         self.statistics = Statistics(statistics_file)

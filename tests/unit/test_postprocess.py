@@ -2,7 +2,7 @@
 
 The whole pipeline runs with a scripted engine that says the ``raw`` block in tokens of a few
 bytes. Options of ``raw``: ``capped`` (the model would go on, but the cap on tokens has stopped
-it) and ``lines=N`` (the setting ``maxLines``).
+it) and ``lines=N`` (the setting ``maxLines``). ``cases/parts``: what is complete while it writes.
 """
 
 import dataclasses
@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from dsc_lsp import postprocess, syntax
 from dsc_lsp.cancel import Cancelled, CancelToken
-from dsc_lsp.completion import Completion, complete
+from dsc_lsp.completion import Completion, Progress, complete
 from dsc_lsp.document import Cursor, Position
+from dsc_lsp.postprocess import brackets
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests import documents
@@ -37,6 +38,36 @@ def test_suggestion(case: Case, *, update: bool) -> None:
         multiline=raw.options.get("multiline", "auto"),
     )
     case.check(suggestion.text, update=update)
+
+
+@pytest.mark.parametrize("case", documents.cases("parts"))
+def test_what_is_complete_while_the_model_writes(case: Case, *, update: bool) -> None:
+    part = part_of(case.cursor(), case.block("raw").text)
+    case.check("" if part is None else part.text, update=update)
+
+
+@given(st.text(st.sampled_from("a( )\n:{}'\"#="), max_size=40))
+def test_a_part_leaves_no_bracket_open(raw: str) -> None:
+    cursor = cursor_in("def f():\n    ‸\n", language="python")
+    part = part_of(cursor, raw)
+    if part is not None and part.text:
+        assert part.is_part
+        assert brackets.is_closed(syntax.code_of(cursor, part.text))
+
+
+def part_of(cursor: Cursor, raw: str) -> Completion | None:
+    """Return what is complete when the model has written so much and would go on."""
+    progress, tokens = Progress(), len(byte_tokens(raw))
+    complete(
+        cursor,
+        Repository(),
+        Settings(max_new_tokens=max(1, tokens)),
+        ScriptedEngine(raw),
+        CancelToken(),
+        progress=progress,
+    )
+    assert raw.startswith(progress.text)
+    return progress.part
 
 
 def suggest(cursor: Cursor, raw: str, **chosen: Any) -> Completion:
