@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import torch
@@ -10,6 +10,7 @@ import torch
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import (
     Effort,
+    EngineChanged,
     EngineError,
     Generation,
     GenerationRequest,
@@ -19,6 +20,7 @@ from dsc_lsp.engine.base import (
 from dsc_lsp.engine.branching import branch_of
 from dsc_lsp.engine.choice import Adjustment, Branch
 from dsc_lsp.engine.decode import Decoding, generate, score
+from dsc_lsp.engine.devices import is_out_of_memory
 from dsc_lsp.engine.healing import (
     Healed,
     HealedContinuations,
@@ -30,6 +32,7 @@ from dsc_lsp.engine.healing import (
 from dsc_lsp.engine.interpolation import Evidence, evidence_of, interpolation, mixture_of
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
+from dsc_lsp.engine.room import Room, give_back
 from dsc_lsp.engine.steps import EagerSteps
 from dsc_lsp.engine.tokens import CheckpointTokenizer
 from dsc_lsp.models import ModelFamily
@@ -46,15 +49,19 @@ class LocalEngine:
         tokenizer: CheckpointTokenizer,
         model: Llama,
         context_tokens: int,
+        quantization: str = "none",
     ) -> None:
         self.name = name
         self.family = family
         self.tokenizer = tokenizer
-        self.context_tokens = context_tokens
         self._model = model
         self._stop = frozenset(tokenizer.control(token) for token in family.stop)
-        self._cache = _cache_for(model, context_tokens)
-        self._steps = EagerSteps(model, self._cache)
+        self._room = Room(model, context_tokens, quantization)
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens fit, prompt and answer together: fewer once memory has run out."""
+        return self._room.tokens
 
     @property
     def device(self) -> torch.device:
@@ -71,11 +78,15 @@ class LocalEngine:
         """The bytes of keys and values that a token in the context has."""
         return self._model.config.kv_numbers_per_token * self._model.dtype.itemsize
 
+    def announce_to(self, tell: Callable[[str], None]) -> None:
+        """Tell the user when memory has run out and fewer tokens are used."""
+        self._room.announce_to(tell)
+
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         """Start a greedy generation that reads only what differs from the last prompt.
 
         Raises:
-            EngineError: the prompt leaves no room for an answer.
+            EngineError: the prompt leaves no room for an answer, or memory has run out.
         """
         heal = healed(request.prompt, self.family, self.tokenizer.bytes_of)
         heal = heal if request.heal else Healed(request.prompt.ids, b"", 0)
@@ -86,8 +97,8 @@ class LocalEngine:
                 f"The prompt has {len(ids)} tokens and the context {self.context_tokens}."
                 " Raise `dsc.contextTokens`."
             )
-        reused = min(self._cache.common_prefix(ids), len(ids) - 1)
-        self._cache.crop(reused)
+        reused = min(self._room.cache.common_prefix(ids), len(ids) - 1)
+        self._room.cache.crop(reused)
         if heal.begins_with and request.continuations is not None:
             word = heal.begins_with.decode("utf-8", "replace")
             followed = HealedContinuations(request.continuations, word)
@@ -113,14 +124,13 @@ class LocalEngine:
 
     def forget(self) -> None:
         """Drop the keys and values of the last prompt."""
-        self._cache.crop(0)
+        self._room.cache.crop(0)
 
     def close(self) -> None:
         """Give the memory of weights, keys and values back; the engine is of no use after."""
         device = self._model.device
-        del self._model, self._cache, self._steps
-        if device.type != "cpu":
-            torch.accelerator.memory.empty_cache()
+        del self._model, self._room
+        give_back(device)
 
     def observe(self, request: GenerationRequest, answer: Sequence[int]) -> list[Evidence | None]:
         """Return what repository and model know about each token of an answer: for fitting."""
@@ -136,11 +146,11 @@ class LocalEngine:
             forced[gold] = 0
             return forced
 
-        self._cache.crop(
-            min(self._cache.common_prefix(request.prompt.ids), len(request.prompt.ids) - 1)
+        self._room.cache.crop(
+            min(self._room.cache.common_prefix(request.prompt.ids), len(request.prompt.ids) - 1)
         )
         decoding = Decoding(len(answer), (), (look,))
-        for _ in generate(self._steps, request.prompt.ids, decoding, CancelToken(), Effort()):
+        for _ in generate(self._room.steps, request.prompt.ids, decoding, CancelToken(), Effort()):
             pass
         return seen
 
@@ -174,15 +184,24 @@ class LocalEngine:
     def _tokens(
         self, ids: tuple[int, ...], decoding: Decoding, cancel: CancelToken, effort: Effort
     ) -> Iterator[Token]:
-        tokens = generate(self._steps, ids, decoding, cancel, effort)
+        begun = False
         try:
-            for token, logprob in tokens:
+            for token, logprob in generate(self._room.steps, ids, decoding, cancel, effort):
+                begun = True
                 yield Token(token, self.tokenizer.bytes_of(token), logprob)
-        except torch.OutOfMemoryError as error:
-            raise EngineError(
-                "The device ran out of memory. Lower `dsc.contextTokens`,"
-                " close other programs that use the GPU, or choose a smaller model."
-            ) from error
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return
+        self._room.shrink()
+        if not begun:
+            raise EngineChanged
+        raise EngineError(
+            "The device ran out of memory in the middle of a suggestion. The next one looks at"
+            f" {self.context_tokens} tokens: lower `dsc.contextTokens`, or close other programs"
+            " that use it."
+        )
 
 
 def _cache_for(model: Llama, capacity: int) -> KVCache:

@@ -1,13 +1,14 @@
 """From settings to a model in memory, ready to answer."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 from safetensors import SafetensorError
 
 from dsc_lsp.cancel import CancelToken
-from dsc_lsp.engine.base import EngineError, GenerationRequest, Prompt, PromptPart
+from dsc_lsp.engine.base import EngineChanged, EngineError, GenerationRequest, Prompt, PromptPart
 from dsc_lsp.engine.checkpoint import Checkpoint, find_checkpoint
 from dsc_lsp.engine.config import ModelConfig, read_config
 from dsc_lsp.engine.devices import (
@@ -29,6 +30,7 @@ from dsc_lsp.engine.memory import (
     what_fits,
 )
 from dsc_lsp.engine.quantization import store_in
+from dsc_lsp.engine.room import give_back
 from dsc_lsp.engine.tokens import load_tokenizer
 from dsc_lsp.engine.weights import Store, WeightsMismatch, load_weights
 from dsc_lsp.engine.worker import Report
@@ -102,6 +104,7 @@ def open_local(
         tokenizer=tokenizer,
         model=_load_model(checkpoint, config, residence),
         context_tokens=min(context_tokens, config.positions),
+        quantization=quantization,
     )
     report(f"Warming {checkpoint.name} up", 90)
     _warm_up(engine)
@@ -124,18 +127,19 @@ def _load_model(checkpoint: Checkpoint, config: ModelConfig, residence: Residenc
             " shape than config.json says. Download the checkpoint again."
         ) from error
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        if isinstance(error, RuntimeError) and is_out_of_memory(error):
-            raise _too_large(checkpoint.name, config, residence) from error
-        _log.debug("loading failed", exc_info=True)
-        raise EngineError(
-            f"The weights in {checkpoint.directory} cannot be loaded ({type(error).__name__})."
-            " Download the checkpoint again."
-        ) from error
+        if not (isinstance(error, RuntimeError) and is_out_of_memory(error)):
+            _log.debug("loading failed", exc_info=True)
+            raise EngineError(
+                f"The weights in {checkpoint.directory} cannot be loaded"
+                f" ({type(error).__name__}). Download the checkpoint again."
+            ) from error
+    # Not in the handler: the error's traceback holds what was loaded.
+    raise _too_large(checkpoint.name, config, residence)
 
 
 def _too_large(name: str, config: ModelConfig, residence: Residence) -> EngineError:
     """Return the message for weights that do not fit; what was loaded of them is free again."""
-    _give_back(residence.device)
+    give_back(residence.device)
     free = available_bytes(residence.device)
     needed = gibibytes(weight_bytes(config, residence.precision))
     return EngineError(
@@ -145,15 +149,13 @@ def _too_large(name: str, config: ModelConfig, residence: Residence) -> EngineEr
     )
 
 
-def _give_back(device: torch.device) -> None:
-    if device.type != "cpu":
-        torch.accelerator.memory.empty_cache()
-
-
 def _warm_up(engine: LocalEngine) -> None:
     """Run once, so that the first keystroke does not pay for lazy initialization."""
     bos = engine.tokenizer.control(engine.family.begin_of_text)
     prompt = Prompt((PromptPart((bos,) * 64, "", control=True),))
-    for _ in engine.generate(GenerationRequest(prompt, 2), CancelToken()).tokens:
-        pass
-    engine.forget()
+    while True:
+        with suppress(EngineChanged):
+            for _ in engine.generate(GenerationRequest(prompt, 2), CancelToken()).tokens:
+                pass
+            engine.forget()
+            return

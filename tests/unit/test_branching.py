@@ -12,7 +12,8 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import GenerationRequest, Prompt, PromptPart, Token
 from dsc_lsp.engine.branching import branch_of
 from dsc_lsp.engine.choice import choose
-from dsc_lsp.engine.local import LocalEngine, open_local
+from dsc_lsp.engine.local import LocalEngine
+from dsc_lsp.engine.opening import open_local
 from dsc_lsp.engine.lookup import LookupEngine
 from dsc_lsp.lookup import Continuation
 from tests.checkpoints import make_checkpoint
@@ -88,7 +89,7 @@ def tokens_of(engine: LocalEngine, text: str, rank: int, *, heal: bool = False) 
 
 def test_each_alternative_reads_only_the_end_of_the_prompt_again(engine: LocalEngine) -> None:
     tokens_of(engine, "x = f(", 0)
-    prompt = Prompt((PromptPart(tuple(engine._cache.ids[:7]), ""),))
+    prompt = Prompt((PromptPart(tuple(engine._room.cache.ids[:7]), ""),))
     alternative = engine.generate(GenerationRequest(prompt, 6, rank=1), CancelToken())
     assert alternative.reused_tokens == alternative.prompt_tokens - 1
 

@@ -113,11 +113,11 @@ def test_over_edits_cancels_and_failures_it_says_what_generate_says(
     ids = list(engine.tokenizer.encode(TEXT)[:40])
     for _ in range(15):
         ids = edited(ids, chance)
-        known = list(engine._cache.ids)
+        known = list(engine._room.cache.ids)
         disturb = chance.choice([None, leave_early, cancel_midway, fail_in_a_layer])
         if disturb is not None:
             disturb(engine, ids, chance)
-            known = list(engine._cache.ids)
+            known = list(engine._room.cache.ids)
         generation, cancel = start(engine, ids, 8)
         assert generation.reused_tokens == min(common_prefix(known, ids), len(ids) - 1)
         assert generation.prompt_tokens == len(ids)
@@ -180,7 +180,7 @@ def test_no_more_tokens_than_wanted(engine: LocalEngine, most: int) -> None:
 def test_the_context_is_filled_and_not_passed(engine: LocalEngine) -> None:
     ids = engine.tokenizer.encode(TEXT)[: CONTEXT - 3]
     assert len(say(engine, ids, 50)) == 3
-    assert len(engine._cache.ids) <= CONTEXT
+    assert len(engine._room.cache.ids) <= CONTEXT
 
 
 @pytest.mark.parametrize("length", [CONTEXT, CONTEXT + 1])
@@ -207,18 +207,6 @@ def test_control_tokens_end_the_answer(engine: LocalEngine, checkpoint: Path) ->
     assert say(engine, ids, 12) == said[:third]
 
 
-def test_running_out_of_memory_names_the_remedy(engine: LocalEngine, expected: Expected) -> None:
-    def fail(_call: int) -> None:
-        raise torch.OutOfMemoryError
-
-    with (
-        hooked(engine, fail),
-        pytest.raises(EngineError, match=r"out of memory\. Lower `dsc\.con"),
-    ):
-        say(engine, [1, 2, 3], 2)
-    assert say(engine, [1, 2, 3], 2) == expected([1, 2, 3], 2)
-
-
 def test_likelihoods_of_an_answer_are_those_of_its_tokens(engine: LocalEngine) -> None:
     ids = engine.tokenizer.encode(TEXT)[:20]
     tokens = list(start(engine, ids, 6)[0].tokens)
@@ -234,7 +222,7 @@ def test_a_checkpoint_is_opened(checkpoint: Path, expected: Expected) -> None:
     assert engine.family is DEEPSEEK_CODER_BASE
     assert engine.context_tokens == 128
     assert [percent for _, percent in told] == sorted(percent for _, percent in told)
-    assert not engine._cache.ids, "the warm-up leaves nothing behind"
+    assert not engine._room.cache.ids, "the warm-up leaves nothing behind"
     ids = engine.tokenizer.encode(TEXT)[:20]
     assert say(engine, ids, 5) == expected(ids, 5)
     engine.close()
