@@ -13,8 +13,8 @@ from dsc_lsp.engine.base import GenerationRequest, Prompt, PromptPart, Token
 from dsc_lsp.engine.branching import branch_of
 from dsc_lsp.engine.choice import choose
 from dsc_lsp.engine.local import LocalEngine
-from dsc_lsp.engine.opening import open_local
 from dsc_lsp.engine.lookup import LookupEngine
+from dsc_lsp.engine.opening import open_local
 from dsc_lsp.lookup import Continuation
 from tests.checkpoints import make_checkpoint
 
