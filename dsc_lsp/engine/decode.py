@@ -11,8 +11,8 @@ from dsc_lsp.engine.base import Effort
 from dsc_lsp.engine.choice import Adjustment, Branch, choose
 from dsc_lsp.engine.steps import Rows, Steps
 
-PREFILL_CHUNK = 256
-"""Tokens read between two looks at the cancel token."""
+PREFILL_CHUNK = 512
+"""The most tokens read between two looks at the cancel token; the pace may say fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,15 @@ def prefill(steps: Steps, ids: Sequence[int], cancel: CancelToken, effort: Effor
     Raises:
         Cancelled: between two chunks; what has been read stays in the cache.
     """
-    began = time.perf_counter()
     rows = None
-    for start in range(len(steps.cache.ids), len(ids), PREFILL_CHUNK):
+    while (start := len(steps.cache.ids)) < len(ids):
         cancel.check()
-        rows = steps.run(ids[start : start + PREFILL_CHUNK], 1)
-    effort.prefill_ms += (time.perf_counter() - began) * 1000
+        chunk = ids[start : start + min(steps.pace.width, PREFILL_CHUNK)]
+        began = time.perf_counter()
+        rows = steps.run(chunk, 1)
+        seconds = time.perf_counter() - began
+        steps.pace.took(len(chunk), seconds)
+        effort.prefill_ms += seconds * 1000
     assert rows is not None, "at least one token must be new"
     return rows
 

@@ -8,6 +8,7 @@ import torch
 
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama, Place
+from dsc_lsp.engine.pace import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class Steps(Protocol):
         """The cache that the steps read and fill."""
         ...
 
+    @property
+    def pace(self) -> Pace:
+        """How many tokens of a prompt are read in one run."""
+        ...
+
     def run(self, ids: Sequence[int], rows: int) -> Rows:
         """Read ``ids``, at least one; returns what follows the last ``rows`` of them.
 
@@ -45,6 +51,7 @@ class EagerSteps:
     def __init__(self, model: Llama, cache: KVCache) -> None:
         self._model = model
         self.cache = cache
+        self.pace = Pace()
         self._numbers = torch.arange(cache.capacity, device=model.device)
 
     def run(self, ids: Sequence[int], rows: int) -> Rows:
