@@ -43,9 +43,14 @@ def plan(
     Returns ``before`` if what it shows is worth nearly as much here as what a new plan would.
     """
     new = _plan(cursor, path, workspace, recent)
-    if before is None or _shown_worth(before, new) < _WORTH_KEPT * _shown_worth(new, new):
+    if before is None:
         return new
-    return before
+    shown = _shown(before)
+    for file in shown:
+        known = workspace.file(file.path)
+        if known is None or known.number != before.numbers.get(file.path):
+            return new
+    return before if _worth(shown, new) >= _WORTH_KEPT * _worth(_shown(new), new) else new
 
 
 def fitted(
@@ -78,14 +83,15 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
         file: tuple(dict.fromkeys(t for _, ts in workspace.imports_of(file) for t in ts))
         for file in shown
     }
-    return Plan(kept, graph)
+    files = ((path, workspace.file(path)) for path in shown)
+    return Plan(kept, graph, {path: file.number for path, file in files if file is not None})
 
 
 _MOST_PIECES = 1_500
 
 
-def _shown_worth(shown: Plan, worths: Plan) -> float:
-    """Return what the lines that one plan would show are worth by another."""
+def _shown(plan: Plan) -> list[Chosen]:
+    """Return what a plan shows, as closely as the decision for another one needs it."""
 
     def header(path: str) -> str:
         return f"#{path}\n"
@@ -93,11 +99,13 @@ def _shown_worth(shown: Plan, worths: Plan) -> float:
     def count(text: str) -> int:
         return round(len(text) / _CHARACTERS_A_TOKEN)
 
+    return choose(plan.pieces, _TYPICAL_BUDGET, header, count)
+
+
+def _worth(shown: list[Chosen], plan: Plan) -> float:
+    """Return what lines are worth by a plan."""
     by_line: dict[tuple[str, int], float] = {}
-    for piece in worths.pieces:
+    for piece in plan.pieces:
         number = piece.lines[-1][0]
         by_line[piece.path, number] = max(by_line.get((piece.path, number), 0.0), piece.worth)
-    chosen = choose(shown.pieces, _TYPICAL_BUDGET, header, count)
-    return sum(
-        by_line.get((file.path, number), 0.0) for file in chosen for number, _ in file.lines
-    )
+    return sum(by_line.get((file.path, number), 0.0) for file in shown for number, _ in file.lines)

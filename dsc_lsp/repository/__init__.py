@@ -2,17 +2,16 @@
 
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dsc_lsp.document import Cursor, Document
 from dsc_lsp.lookup import Continuations
+from dsc_lsp.repository.folders import Folders, IndexReport, Report
 from dsc_lsp.repository.indexing import index_path, refresh
-from dsc_lsp.repository.learning import Learning
 from dsc_lsp.repository.plan import Plan, Recent
-from dsc_lsp.repository.process import IndexerProcess
-from dsc_lsp.repository.reader import Planner, Reader, path_of, place_of
+from dsc_lsp.repository.reader import Planner, path_of, place_of
 from dsc_lsp.repository.secrets import without_secrets
 from dsc_lsp.repository.store import Store
 from dsc_lsp.repository.workspace import Workspace
@@ -20,8 +19,14 @@ from dsc_lsp.repository.workspace import Workspace
 if TYPE_CHECKING:
     from dsc_lsp.lookup.index import Index
 
+__all__ = ["IndexReport", "Repository"]
+
 _MOST_VIEWED = 8
 _MOST_TOLD_CHARACTERS = 500_000
+_NOT_STARTED = (
+    "The process that indexes the workspace could not be started, so other files are not looked"
+    " at."
+)
 
 
 class Repository:
@@ -38,12 +43,9 @@ class Repository:
         self._index: Index | None = None
         self._opened: dict[str, Document] = {}
         self._open: dict[str, Document] = {}
-        self._unsaved: dict[str, Document | None] = {}
-        self._reader: Reader | None = None
-        self._indexer: IndexerProcess | None = None
-        self._roots: tuple[Path, ...] = ()
+        self._unsaved: dict[str, Document] = {}
+        self._folders: Folders | None = None
         self._workspace: Workspace | None = None
-        self._learning: Learning | None = None
         self._open_keys: set[str] = set()
 
     @property
@@ -56,36 +58,52 @@ class Repository:
                 self._index = Index()
             return self._index
 
-    def open_folders(
-        self, roots: Sequence[Path], report: Callable[[dict[str, Any]], None], *, scan: bool
-    ) -> None:
-        """Index these folders in a process of its own, and no others; blocks for a moment.
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders whose files are known, or will be."""
+        folders = self._folders
+        return () if folders is None else folders.roots
 
-        ``report`` is called on another thread with what that process says; ``scan`` is whether it
-        shall look for changes by itself, because nobody tells of them.
+    @property
+    def is_planned(self) -> bool:
+        """Whether what could help at the newest cursor asked about is known by now."""
+        folders = self._folders
+        return folders is None or folders.is_planned
+
+    def open_folders(self, roots: Sequence[Path], report: Report, *, scan: bool) -> None:
+        """Know the files of these folders and of no others; not to be called twice at once.
+
+        They are read in the background; starting and ending the process that does blocks for a
+        moment. ``report`` is called on another thread; ``scan`` is whether to look for changes
+        often, because nobody tells of them.
         """
-        if self._planner is None or not (roots or self._roots):
+        if self._planner is None:
             return
-        self._roots = tuple(roots)
-        if self._indexer is None or self._reader is None:
-            self._indexer = IndexerProcess(report)
-            self._reader = Reader(self._planner, self._tell_unsaved)
-        self._indexer.tell({"folders": [str(root) for root in roots], "scan": scan})
-        self._reader.set_folders(self._roots)
+        if not roots:
+            self.close_folders()
+            return
+        folders = self._folders
+        if folders is None:
+            try:
+                folders = Folders(
+                    self._planner,
+                    lambda: self.index,
+                    self._is_open,
+                    self._tell_unsaved,
+                    report,
+                )
+            except OSError:
+                report(IndexReport(problem=_NOT_STARTED))
+                return
+        folders.set_roots(roots, scan=scan)
         with self._lock:
-            self._unsaved |= {uri: d for uri, d in self._open.items() if d.version > 0}
+            self._folders = folders
+            opened = self._opened
+            self._unsaved = {u: d for u, d in self._open.items() if d is not opened[u]}
 
-    def learn_folders(self, roots: Sequence[Path]) -> None:
-        """Let the lookup know the files of these folders, and of no others; returns at once."""
-        if self._learning is None and not roots:
-            return
-        if self._learning is None:
-            self._learning = Learning(lambda: self.index, self._is_open)
-        self._learning.set_folders(roots)
-
-    def wait_until_learnt(self, timeout_seconds: float) -> bool:
-        """Return whether the lookup knows all files within the time; blocking."""
-        return self._learning is None or self._learning.wait(timeout_seconds)
+    def wait_until_known(self, timeout_seconds: float) -> bool:
+        """Return whether the files of the folders are known within the time; blocking."""
+        return self._folders is None or self._folders.wait(timeout_seconds)
 
     def read_folder(self, root: Path) -> None:
         """Bring a folder's index up to date here and now, and plan on the asking thread.
@@ -98,22 +116,31 @@ class Repository:
         self._workspace = Workspace(root, store, parse=True)
 
     def files_changed(self, paths: Sequence[Path]) -> None:
-        """Read files anew that have changed on the disk, or forget them; blocks for a moment."""
-        if self._indexer is not None:
-            self._indexer.tell({"changed": [str(path) for path in paths]})
-        if self._learning is not None:
-            self._learning.files_changed(paths)
+        """Read files anew that have changed on the disk, or forget them; returns at once.
+
+        Documents that are open are known from the editor.
+        """
+        if self._folders is not None:
+            closed = [path for path in paths if not self._is_open_path(path)]
+            self._folders.files_changed(closed)
+
+    def saved(self, uri: str) -> None:
+        """Know that the disk has what the editor has; returns at once."""
+        path = path_of(uri)
+        if self._folders is not None and path is not None and path.is_absolute():
+            with self._lock:
+                self._unsaved.pop(uri, None)
+            self._folders.files_changed([path])
 
     def close_folders(self) -> None:
-        """End the process and the threads that read folders."""
-        if self._learning is not None:
-            self._learning.close()
-        if self._reader is not None:
-            self._reader.close()
-        if self._indexer is not None:
-            self._indexer.close()
-        if self._workspace is not None:
-            self._workspace.store.close()
+        """End what reads folders, and forget their files; blocks for a moment."""
+        with self._lock:
+            folders, self._folders = self._folders, None
+            workspace, self._workspace = self._workspace, None
+        if folders is not None:
+            folders.close()
+        if workspace is not None:
+            workspace.store.close()
 
     def update(self, document: Document) -> None:
         """Know a document as the editor has it; it stands above what the disk says."""
@@ -123,23 +150,25 @@ class Repository:
             self._open.pop(document.uri, None)  # so that it becomes the latest
             self._open[document.uri] = document
             self._open_keys.add(_key(document.uri))
-            if document is not self._opened[document.uri]:
+            if self._folders is not None and document is not self._opened[document.uri]:
                 self._unsaved[document.uri] = document
 
     def close(self, uri: str) -> None:
-        """Know a document no longer from the editor."""
+        """Know a document no longer from the editor, but as the disk has it."""
+        path = path_of(uri)
         with self._lock:
+            folders = self._folders
+            self._open_keys.discard(_key(uri))
+            self._opened.pop(uri, None)
+            self._open.pop(uri, None)
+            self._unsaved.pop(uri, None)
             # What is in the workspace is read again, what is elsewhere is known no longer.
-            if self._learning is not None and self._learning.is_in_folders(uri):
+            if folders is not None and place_of(uri, folders.roots) is not None:
                 self._changed.pop(uri, None)
             else:
                 self._changed[uri] = None
-            self._open_keys.discard(_key(uri))
-            self._opened.pop(uri, None)
-            if self._open.pop(uri, None) is not None:
-                self._unsaved[uri] = None
-        if self._learning is not None:
-            self._learning.closed_in_editor(_key(uri))
+        if folders is not None and path is not None and path.is_absolute():
+            folders.files_changed([path])
 
     def plan(self, cursor: Cursor) -> Plan | None:
         """Return what of other files could help, as planned last; plans anew in the background."""
@@ -147,12 +176,12 @@ class Repository:
             place = place_of(cursor.document.uri, (self._workspace.root,))
             if place is None:
                 return None
-            recent = self._recent(cursor.document.uri)
+            recent = self._recent(cursor.document.uri, (self._workspace.root,))
             return self._planner(cursor, place[1], self._workspace, recent, None)
-        if self._reader is None:
+        folders = self._folders
+        if folders is None:
             return None
-        self._reader.ask(cursor, self._recent(cursor.document.uri))
-        return self._reader.plan(cursor.document.uri)
+        return folders.plan(cursor, self._recent(cursor.document.uri, folders.roots))
 
     def continuations(self, cursor: Cursor) -> Continuations:
         """Return what followed, elsewhere, the text before a cursor.
@@ -180,14 +209,17 @@ class Repository:
         with self._lock:
             return uri in self._open_keys
 
-    def _recent(self, uri: str) -> Recent:
+    def _is_open_path(self, path: Path) -> bool:
+        return path.is_absolute() and self._is_open(path.as_uri())
+
+    def _recent(self, uri: str, roots: Sequence[Path]) -> Recent:
         with self._lock:
             others = [d for d in reversed(self._open.values()) if d.uri != uri][:_MOST_VIEWED]
             opened = dict(self._opened)
         viewed: list[str] = []
         edited: list[tuple[str, Document, int, int]] = []
         for document in others:
-            place = place_of(document.uri, self._roots)
+            place = place_of(document.uri, roots)
             if place is None:
                 continue
             viewed.append(place[1])
@@ -197,17 +229,22 @@ class Repository:
         return Recent(tuple(viewed), tuple(edited))
 
     def _tell_unsaved(self) -> None:
-        """Tell the index what editors have and the disk has not; the reader's thread."""
+        """Tell the index what editors have and the disk has not; the reader's thread.
+
+        But for the document changed last: nobody asks for its text while it is being written.
+        """
         with self._lock:
-            unsaved, self._unsaved = self._unsaved, {}
-        for uri, document in unsaved.items():
+            folders = self._folders
+            latest = next(reversed(self._open), None)
+            told = [(uri, d) for uri, d in self._unsaved.items() if uri != latest]
+            for uri, _ in told:
+                del self._unsaved[uri]
+        for uri, document in told:
             path = path_of(uri)
-            if self._indexer is None or path is None or place_of(uri, self._roots) is None:
+            if folders is None or path is None or place_of(uri, folders.roots) is None:
                 continue
-            if document is None:
-                self._indexer.tell({"closed": str(path)})
-            elif document.length <= _MOST_TOLD_CHARACTERS:
-                self._indexer.tell({"opened": str(path), "text": document.text})
+            if document.length <= _MOST_TOLD_CHARACTERS:
+                folders.keep_unsaved(path, document.text)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -8,10 +8,11 @@ lock). It ends when its input does: whatever becomes of the server, nothing is l
 import json
 import os
 import queue
+import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,23 @@ from dsc_lsp.repository import indexing
 from dsc_lsp.repository.files import may_be_shown
 from dsc_lsp.repository.store import Store
 
-_RESCAN_SECONDS = 60.0
+_RESCAN_SECONDS = {True: 60.0, False: 600.0}
+"""How often to look for changes, by whether nobody tells of them; clients that do miss some."""
+
+_RULES = frozenset({".gitignore", "tsconfig.json", "jsconfig.json", "go.mod"})
+"""Files whose change changes what is known of others."""
+
 _REPORT_SECONDS = 0.1
+_NOT_KEPT = "The index of the workspace could not be kept, so other files are not looked at"
 
 
 def main() -> int:
     """Serve commands until the end of input.
 
-    ``{"folders": [...]}`` names the folders to keep, ``{"changed": [...]}`` paths that may have
-    changed, ``{"opened": path, "text": ...}`` what an editor has, ``{"closed": path}``; ``scan``
-    says whether to look for changes by itself. All paths are absolute.
+    ``{"folders": [...]}`` names the folders to keep and, by ``scan``, whether to look for changes
+    often; ``{"changed": [...]}`` are paths that may have changed, ``{"opened": path, "text":
+    ...}`` is what an editor has. All paths are absolute. ``{"tell": "idle"}`` is answered when
+    nothing is left to do.
     """
     with suppress(OSError, AttributeError):
         os.nice(10)
@@ -47,6 +55,8 @@ def main() -> int:
         # Whatever is asked for meanwhile comes first.
         while commands.empty() and indexer.work():
             pass
+        if commands.empty():
+            indexer.tell_idle()
 
 
 class _Indexer:
@@ -56,6 +66,7 @@ class _Indexer:
         self._stores: dict[Path, Store] = {}
         self._tasks: dict[Path, Iterator[Any]] = {}
         self._scans = True
+        self._asked_idle = False
         self._next_scan = 0.0
         self._reported = 0.0
 
@@ -63,22 +74,31 @@ class _Indexer:
         """Return how long to wait for a command."""
         if self._tasks:
             return 0.0
-        return max(0.0, self._next_scan - time.monotonic()) if self._scans else None
+        return max(0.0, self._next_scan - time.monotonic()) if self._stores else None
 
     def obey(self, command: dict[str, Any]) -> None:
         """Do what a command says, or look for changes if it says nothing."""
         self._scans = bool(command.get("scan", self._scans))
+        self._asked_idle = self._asked_idle or "tell" in command
         if not command:
             self._begin_all()
         if "folders" in command:
             self._keep([Path(folder) for folder in command["folders"]])
-        for path in (*command.get("changed", ()), *filter(None, [command.get("closed")])):
-            for root, store, relative in self._places(path):
-                indexing.reread(root, store, [relative])
+        changed = command.get("changed", ())
+        if any(os.path.basename(path) in _RULES for path in changed):  # noqa: PTH119
+            self._begin_all()
+        for path in changed:
+            self._reread(path)
         if "opened" in command:
             for root, store, relative in self._places(command["opened"]):
                 if may_be_shown(root, relative):
-                    indexing.keep_unsaved(store, relative, command["text"])
+                    self._guarded(root, indexing.keep_unsaved, store, relative, command["text"])
+
+    def tell_idle(self) -> None:
+        """Answer who waits until nothing is left to do."""
+        if self._asked_idle and not self._tasks:
+            self._asked_idle = False
+            _report({"idle": True})
 
     def work(self) -> bool:
         """Do a little of what is to do; false if there is nothing."""
@@ -86,9 +106,12 @@ class _Indexer:
             try:
                 progress = next(task)
             except StopIteration:
-                del self._tasks[root]
-                self._next_scan = time.monotonic() + _RESCAN_SECONDS
+                self._tasks.pop(root)
+                self._next_scan = time.monotonic() + _RESCAN_SECONDS[self._scans]
                 _report({"folder": str(root), "complete": True})
+                continue
+            except (sqlite3.Error, OSError) as error:
+                self._give_up(root, error)
                 continue
             if isinstance(progress, indexing.Progress):
                 self._tell(root, progress)
@@ -96,9 +119,9 @@ class _Indexer:
         return False
 
     def _begin_all(self) -> None:
-        if self._scans and not self._tasks:
-            for root in self._stores:
-                self._begin(root)
+        for root, store in self._stores.items():
+            if root not in self._tasks:
+                self._tasks[root] = _both(root, store)
 
     def _keep(self, roots: list[Path]) -> None:
         for root in self._stores.keys() - set(roots):
@@ -106,19 +129,38 @@ class _Indexer:
             self._tasks.pop(root, None)
         for root in roots:
             if root not in self._stores:
-                path = indexing.index_path(root)
-                self._stores[root] = Store(path)
-                indexing.forget_unsaved(self._stores[root])
-                indexing.forget_old_indexes(path.parent)
-            self._begin(root)
+                self._guarded(root, self._open, root)
+        self._begin_all()
 
-    def _begin(self, root: Path) -> None:
-        store = self._stores[root]
-        self._tasks[root] = _both(root, store)
+    def _open(self, root: Path) -> None:
+        path = indexing.index_path(root)
+        store = Store(path)
+        indexing.forget_unsaved(store)
+        indexing.forget_old_indexes(path.parent)
+        self._stores[root] = store
+
+    def _reread(self, path: str) -> None:
+        for root, store, relative in self._places(path):
+            self._guarded(root, indexing.reread, root, store, [relative])
+            _report({"folder": str(root), "complete": root not in self._tasks})
+
+    def _guarded(self, root: Path, call: Callable[..., None], *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(root, error)
+
+    def _give_up(self, root: Path, error: Exception) -> None:
+        """Keep a folder's index no longer: the disk is full, or the cache cannot be written."""
+        self._tasks.pop(root, None)
+        store = self._stores.pop(root, None)
+        if store is not None:
+            store.close()
+        _report({"folder": str(root), "problem": f"{_NOT_KEPT} ({type(error).__name__}: {error})"})
 
     def _places(self, path: str) -> Iterator[tuple[Path, Store, str]]:
         """Yield the folders that a path is in, with the path from there."""
-        for root, store in self._stores.items():
+        for root, store in list(self._stores.items()):
             for base in dict.fromkeys((root, Path(os.path.realpath(root)))):
                 with suppress(ValueError):
                     yield root, store, Path(path).relative_to(base).as_posix()
@@ -137,8 +179,9 @@ def _both(root: Path, store: Store) -> Iterator[Any]:
 
 
 def _receive(commands: "queue.Queue[dict[str, Any] | None]") -> None:
-    for line in sys.stdin:
-        commands.put(json.loads(line))
+    with suppress(ValueError):  # the server has died within a line
+        for line in sys.stdin.buffer:
+            commands.put(json.loads(line))
     commands.put(None)
 
 

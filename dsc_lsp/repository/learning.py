@@ -1,14 +1,20 @@
-"""The files of the workspace become known to the lookup, on a thread of their own."""
+"""The files of the workspace become known to the lookup, on a thread of their own.
+
+They are read from the folders' indexes, so that nothing is read from the disk or looked through
+for secrets twice.
+"""
 
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dsc_lsp.repository import files
+from dsc_lsp.repository.indexing import index_path
 from dsc_lsp.repository.reader import place_of
+from dsc_lsp.repository.store import Store
 
 if TYPE_CHECKING:
     from dsc_lsp.lookup.index import Index
@@ -20,50 +26,50 @@ _MOST_CHARACTERS = 48_000_000
 _Task: TypeAlias = "Callable[[], None]"
 
 
+@dataclass(eq=False)
+class _Learnt:
+    """A folder's index, up to which of its files it has been read, and the characters of each."""
+
+    store: Store
+    last_number: int = 0
+    lengths: dict[str, int] = field(default_factory=dict)
+
+
 class Learning:
-    """Tells an index of the files in folders, but for those that are open in the editor.
+    """Tells the lookup of the files in folders, but for those that are open in the editor.
 
     ``index`` is called on the thread of its own, because what it imports takes a while;
-    ``is_open`` on any thread. Files that may not enter a prompt are never told of.
+    ``is_open`` on any thread.
     """
 
     def __init__(self, index: "Callable[[], Index]", is_open: Callable[[str], bool]) -> None:
         self._index = index
         self._is_open = is_open
-        self._roots: tuple[Path, ...] = ()
-        self._known: dict[str, int] = {}
+        self._learnt: dict[Path, _Learnt] = {}
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="learning", daemon=True)
+        self._thread.start()
 
     def set_folders(self, roots: Sequence[Path]) -> None:
         """Know the files of these folders and of no others; returns at once."""
-        if self._thread.ident is None:
-            self._thread.start()
-        self._tasks.put(lambda: self._learn_folders(tuple(roots)))
+        self._tasks.put(lambda: self._keep(tuple(roots)))
 
-    def files_changed(self, paths: Sequence[Path]) -> None:
-        """Read files anew that have changed on the disk, or forget them; returns at once."""
-        uris = [path.as_uri() for path in paths if path.is_absolute()]
-        self._tasks.put(lambda: self._learn_files(uris))
+    def index_changed(self, root: Path, *, complete: bool) -> None:
+        """Learn what is new in a folder's index; returns at once.
 
-    def closed_in_editor(self, uri: str) -> None:
-        """Know a document as the disk has it again; returns at once."""
-        self._tasks.put(lambda: self._learn_files([uri]))
+        ``complete`` says that what is not in the index is not there.
+        """
+        self._tasks.put(lambda: self._learn(root, complete=complete))
 
-    def is_in_folders(self, uri: str) -> bool:
-        """Whether a file lies in one of the folders."""
-        return place_of(uri, self._roots) is not None
-
-    def wait(self, timeout_seconds: float) -> bool:
-        """Return whether all that was asked for is done within the time."""
-        done = threading.Event()
-        self._tasks.put(done.set)
-        return done.wait(timeout_seconds)
+    def when_done(self, call: Callable[[], None]) -> None:
+        """Call something once all that was asked for is done."""
+        self._tasks.put(call)
 
     def close(self) -> None:
-        """Read no more; returns at once."""
+        """Forget all files and end the thread; returns at once."""
         self._closed.set()
+        self._tasks.put(lambda: self._keep(()))
         self._tasks.put(None)
 
     def _run(self) -> None:
@@ -71,46 +77,51 @@ class Learning:
             try:
                 task()
             except Exception as error:  # noqa: BLE001 - the thread boundary: files are data
-                _log.error("reading the workspace failed (%s)", type(error).__name__)
+                _log.error("learning the workspace failed (%s)", type(error).__name__)
 
-    def _learn_folders(self, roots: tuple[Path, ...]) -> None:
-        self._roots = roots
-        index = self._index()
-        for uri in [uri for uri in self._known if place_of(uri, roots) is None]:
-            self._forget(index, uri)
-        index.update_all(self._texts(roots))
-
-    def _texts(self, roots: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
-        room = _MOST_CHARACTERS - sum(self._known.values())
+    def _keep(self, roots: tuple[Path, ...]) -> None:
+        for root in self._learnt.keys() - set(roots):
+            learnt = self._learnt.pop(root)
+            learnt.store.close()
+            self._forget(root, learnt, list(learnt.lengths))
         for root in roots:
-            for state in files.walk(root):
-                uri = (root / state.path).as_uri()
-                if self._closed.is_set():
-                    return
-                if uri in self._known or self._is_open(uri):
-                    continue
-                text = files.read(root, state.path)
-                if text is None or len(text) > room:
-                    continue
-                room -= len(text)
-                self._known[uri] = len(text)
-                yield uri, text
+            if root not in self._learnt:
+                self._learnt[root] = _Learnt(Store(index_path(root)))
 
-    def _learn_files(self, uris: Sequence[str]) -> None:
-        index, read = self._index(), list[tuple[str, str]]()
-        for uri in uris:
-            place = place_of(uri, self._roots)
-            if place is None or self._is_open(uri):
+    def _learn(self, root: Path, *, complete: bool) -> None:
+        learnt = self._learnt.get(root)
+        if learnt is None or self._closed.is_set():
+            return
+        self._index().update_all(self._new_texts(root, learnt))
+        if complete:
+            gone = learnt.lengths.keys() - learnt.store.paths()
+            self._forget(root, learnt, list(gone))
+
+    def _new_texts(self, root: Path, learnt: _Learnt) -> Iterator[tuple[str, str]]:
+        room = _MOST_CHARACTERS - sum(sum(one.lengths.values()) for one in self._learnt.values())
+        for number, path, text in learnt.store.added_after(learnt.last_number):
+            learnt.last_number = number
+            uri, before = _uri(root, path), learnt.lengths.get(path, 0)
+            if self._closed.is_set():
+                return
+            if self._is_open(uri) or len(text) > room + before:
                 continue
-            state = files.state_of(*place)
-            text = None if state is None else files.read(*place)
-            if text is None:
-                self._forget(index, uri)
-            else:
-                self._known[uri] = len(text)
-                read.append((uri, text))
-        index.update_all(read)
+            room += before - len(text)
+            learnt.lengths[path] = len(text)
+            yield uri, text
 
-    def _forget(self, index: "Index", uri: str) -> None:
-        self._known.pop(uri, None)
-        index.remove(uri)
+    def _forget(self, root: Path, learnt: _Learnt, paths: Iterable[str]) -> None:
+        for path in paths:
+            learnt.lengths.pop(path)
+            uri = _uri(root, path)
+            # A folder within a folder that is kept: the file is known through that, too.
+            if not self._is_open(uri) and not self._is_learnt(uri):
+                self._index().remove(uri)
+
+    def _is_learnt(self, uri: str) -> bool:
+        places = (place_of(uri, (root,)) for root in self._learnt)
+        return any(found and found[1] in self._learnt[found[0]].lengths for found in places)
+
+
+def _uri(root: Path, path: str) -> str:
+    return (root / path).as_uri()

@@ -25,11 +25,14 @@ class Piece:
 class Plan:
     """The pieces at one cursor, and for each file the files among them that it imports.
 
+    ``numbers`` are those of the files in the index: another number is another text.
+
     Compared by identity: a new plan means that another context is worth its tokens.
     """
 
     pieces: tuple[Piece, ...]
     imports: Mapping[str, tuple[str, ...]]
+    numbers: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,16 @@
 
 import json
 import logging
+import queue
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+_ENDED = "The process that indexes the workspace has ended, so other files are not looked at."
+_END_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -16,48 +20,66 @@ class IndexerProcess:
 
     ``report`` is called on a thread of its own. A process that dies is not started again: the
     index stays as it was, which costs context, not suggestions.
+
+    Raises:
+        OSError: the process cannot be started.
     """
 
     def __init__(self, report: Callable[[dict[str, Any]], None]) -> None:
-        self._lock = threading.Lock()
+        self._closed = False
+        self._report = report
+        self._commands: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "dsc_lsp.repository.indexer"],
+            # -P: the folder that the server was started in may hold a dsc_lsp of its own.
+            [sys.executable, "-P", "-m", "dsc_lsp.repository.indexer"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            creationflags=_creation_flags(),
         )
-        self._reading = threading.Thread(target=self._read, args=(report,), daemon=True)
-        self._reading.start()
+        self._threads = (
+            threading.Thread(target=self._write, name="indexer-writer", daemon=True),
+            threading.Thread(target=self._read, name="indexer-reader", daemon=True),
+        )
+        for thread in self._threads:
+            thread.start()
 
     def tell(self, command: dict[str, Any]) -> None:
-        """Send a command; blocks while the pipe is full, so not from the event loop."""
-        data = (json.dumps(command) + "\n").encode()
-        with self._lock:
-            stdin = self._process.stdin
-            assert stdin is not None, "asked for above"
-            try:
-                stdin.write(data)
-                stdin.flush()
-            except (OSError, ValueError):
-                _log.warning("the indexing process has ended")
+        """Send a command; returns at once."""
+        self._commands.put(command)
 
     def close(self) -> None:
         """End the process; what it was writing is undone by the next one."""
+        self._closed = True
         self._process.kill()
-        self._process.wait()
-        with self._lock:
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    try:
-                        pipe.close()
-                    except OSError:
-                        continue
+        self._commands.put(None)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
+        for thread in self._threads:
+            thread.join(_END_SECONDS)
 
-    def _read(self, report: Callable[[dict[str, Any]], None]) -> None:
+    def _write(self) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None, "asked for above"
+        with suppress(OSError), stdin:
+            while (command := self._commands.get()) is not None:
+                stdin.write((json.dumps(command) + "\n").encode())
+                stdin.flush()
+
+    def _read(self) -> None:
         stdout = self._process.stdout
         assert stdout is not None, "asked for above"
-        try:
+        with stdout:
             for line in stdout:
-                report(json.loads(line))
-        except ValueError:  # closed, or killed within a line
-            return
+                if line.endswith(b"\n"):  # else killed within a line
+                    self._report(json.loads(line))
+        if not self._closed:
+            _log.warning("the indexing process has ended")
+            self._report({"problem": _ENDED})
+
+
+def _creation_flags() -> int:
+    """Return what keeps the process in the background on Windows; elsewhere it does so itself."""
+    if sys.platform == "win32":
+        return subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NO_WINDOW
+    return 0

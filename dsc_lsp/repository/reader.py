@@ -38,9 +38,10 @@ class Reader:
         self._asked: tuple[Cursor, Recent] | None = None
         self._roots: tuple[Path, ...] = ()
         self._closed = False
+        self._planning = False
         self._plans: dict[str, Plan] = {}
         self._workspaces: dict[Path, tuple[int, Workspace]] = {}
-        self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="context", daemon=True)
         self._thread.start()
 
     def set_folders(self, roots: Sequence[Path]) -> None:
@@ -54,6 +55,12 @@ class Reader:
         with self._changed:
             self._asked = (cursor, recent)
             self._changed.notify()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the newest cursor asked about has been planned for."""
+        with self._changed:
+            return self._asked is None and not self._planning
 
     def plan(self, uri: str) -> Plan | None:
         """Return the latest plan for a document."""
@@ -73,12 +80,14 @@ class Reader:
                 if self._closed:
                     break
                 asked, self._asked = self._asked, None
+                self._planning = asked is not None
             try:
                 if asked is not None:
                     self._plan(*asked)
                 self._after()
             except Exception as error:  # noqa: BLE001 - the thread boundary: no context is no failure
                 _log.warning("no context could be planned (%s)", type(error).__name__)
+            self._planning = False
         for _, workspace in self._workspaces.values():
             workspace.store.close()
 

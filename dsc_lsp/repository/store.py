@@ -24,11 +24,12 @@ CHUNK_LINES = 20
 UNSAVED = -1
 """``changed_ns`` of a text that an editor has and the disk has not."""
 
-_VERSION = 1
+_VERSION = 2
 _BUSY_SECONDS = 5.0
+_ROWS = 256
 _SCHEMA = f"""
 CREATE TABLE files (
-  id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
   changed_ns INTEGER NOT NULL, text BLOB, structure BLOB);
 CREATE TABLE chunks (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, first_line INTEGER NOT NULL);
 CREATE INDEX chunks_file ON chunks (file);
@@ -58,9 +59,13 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class IndexedFile:
-    """A file in the index; ``text`` may enter a prompt. ``structure`` may not be known yet."""
+    """A file in the index; ``text`` may enter a prompt. ``structure`` may not be known yet.
+
+    ``number`` is another one whenever the file has been read anew.
+    """
 
     path: str
+    number: int
     changed_ns: int
     text: str
     structure: Structure | None
@@ -133,25 +138,30 @@ class Store:
     def file(self, path: str) -> IndexedFile | None:
         """Return a file of the index."""
         row = self._database.execute(
-            "SELECT changed_ns, text, structure FROM files WHERE path = ? AND text IS NOT NULL",
+            "SELECT id, changed_ns, text, structure FROM files"
+            " WHERE path = ? AND text IS NOT NULL",
             (path,),
         ).fetchone()
         if row is None:
             return None
-        changed, text, structure = row
+        number, changed, text, structure = row
         return IndexedFile(
             path,
+            number,
             changed,
             zlib.decompress(text).decode(),
             _unpacked(structure) if structure else None,
         )
 
-    def changed_ns(self, path: str) -> int | None:
-        """Return which state of a file is in the index; ``None`` if the file is not."""
-        row = self._database.execute(
-            "SELECT changed_ns FROM files WHERE path = ? AND text IS NOT NULL", (path,)
-        ).fetchone()
-        return None if row is None else row[0]
+    def added_after(self, number: int) -> Iterator[tuple[int, str, str]]:
+        """Yield number, path and text of the files that were put in after a number."""
+        # Rows of a moment only: the writer may go on while they are used.
+        query = "SELECT id, path, text FROM files WHERE id > ? ORDER BY id LIMIT ?"
+        while rows := self._database.execute(query, (number, _ROWS)).fetchall():
+            number = rows[-1][0]
+            for place, path, text in rows:
+                if text is not None:
+                    yield place, path, zlib.decompress(text).decode()
 
     def search(self, sought: Sequence[str], limit: int) -> list[Hit]:
         """Return the chunks that BM25 ranks highest for any of the words, best first."""

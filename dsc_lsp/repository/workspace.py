@@ -60,7 +60,7 @@ class Workspace:
             return None
         if file.structure is None and self._parse and len(file.text) <= _LARGEST_PARSED:
             structure = structure_of(path, file.text)
-            file = IndexedFile(path, file.changed_ns, file.text, structure)
+            file = IndexedFile(path, file.number, file.changed_ns, file.text, structure)
         self._files[path] = file
         return file
 
@@ -74,7 +74,7 @@ class Workspace:
         file = self.file(path)
         if file is None:
             return ()
-        key = (path, file.changed_ns)
+        key = (path, file.number)
         if key not in self._resolved:
             self._resolved[key] = self.resolve(path, self.structure(path).imports)
         return self._resolved[key]

@@ -4,6 +4,7 @@ Documents are changed and snapshots taken before the first ``await``: a document
 so nothing that runs later can see it change.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +62,7 @@ async def initialized(server: Server, _params: types.InitializedParams) -> None:
         watch_memory(limit, lambda exceeded: server.memory_changed(exceeded=exceeded))
     )
     server.in_background(server.loading.show())
+    server.in_background(server.indexing.show())
     server.tell_whether_off()
     server.status.begin(server.client_capabilities.experimental)
     server.worker.start()
@@ -78,6 +80,7 @@ async def initialized(server: Server, _params: types.InitializedParams) -> None:
 def shutdown(server: Server, _params: None) -> None:
     """Answer what waits as cancelled, and take nothing more."""
     server.wire.shut_down()
+    server.in_background(asyncio.to_thread(server.repository.close_folders))
 
 
 def exit_(server: Server, _params: None) -> None:
@@ -115,8 +118,9 @@ def did_close(server: Server, params: types.DidCloseTextDocumentParams) -> None:
     server.suggestions.forget(params.text_document.uri)
 
 
-def did_save(_server: Server, _params: types.DidSaveTextDocumentParams) -> None:
-    """Do nothing: the text is known from the edits."""
+def did_save(server: Server, params: types.DidSaveTextDocumentParams) -> None:
+    """Know that the disk has the text now, too."""
+    server.repository.saved(params.text_document.uri)
 
 
 async def did_change_configuration(

@@ -9,18 +9,18 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
 
-from dsc_lsp import __version__, settings
+from dsc_lsp import __version__, context, settings
 from dsc_lsp.document import Cursor, Document
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.lookup import LookupEngine
 from dsc_lsp.engine.worker import EngineWorker, Report, WorkerState, WorkerStatus
 from dsc_lsp.prompt import Prompts
-from dsc_lsp.repository import Repository
+from dsc_lsp.repository import IndexReport, Repository
 from dsc_lsp.server.background import Background
 from dsc_lsp.server.generations import Generations
 from dsc_lsp.server.lifecycle import Ending
 from dsc_lsp.server.offers import Offers
-from dsc_lsp.server.progress import LoadingProgress
+from dsc_lsp.server.progress import IndexingProgress, LoadingProgress
 from dsc_lsp.server.protocol import Protocol
 from dsc_lsp.server.rhythm import Rhythm
 from dsc_lsp.server.statistics import Statistics, statistics_file
@@ -71,7 +71,8 @@ class Server(LanguageServer):
             self.worker, lambda cursor, late: self.suggestions.remember(cursor, late.text)
         )
         self.background = Background(self.worker)
-        self.repository = Repository()
+        self.repository = Repository(context.plan)
+        self.reading_folders = asyncio.Lock()
         self.suggestions = Suggestions()
         self.prompts = Prompts()
         self.offers = Offers()
@@ -80,6 +81,7 @@ class Server(LanguageServer):
         self.rhythm = Rhythm()
         self.statistics = Statistics(statistics_file)
         self.loading = LoadingProgress(self)
+        self.indexing = IndexingProgress(self)
         self.status = StatusReport(self.protocol.notify)
         self._loop = asyncio.get_running_loop()
         self.is_started = False
@@ -152,12 +154,16 @@ class Server(LanguageServer):
         """Stop all work; false if the engine's thread did not end in time."""
         for task in self._tasks:
             task.cancel()
-        self.repository.close_folders()
+        await asyncio.to_thread(self.repository.close_folders)
         return await asyncio.to_thread(self.worker.close, timeout_seconds)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log what pygls caught; its messages to the user would hold code and tracebacks."""
         _log.error("%s in %s", type(error).__name__, getattr(source, "__name__", source))
+
+    def index_reported(self, report: IndexReport) -> None:
+        """Show how far the indexing of the workspace is, or why there is none; any thread."""
+        self._from_thread(self._index_reported, report)
 
     def _status_from_worker(self, status: WorkerStatus) -> None:
         self._from_thread(self._status_changed, status)
@@ -170,6 +176,10 @@ class Server(LanguageServer):
             self._loop.call_soon_threadsafe(call, *arguments)
         except RuntimeError:  # the loop is closed: the server has ended
             return
+
+    def _index_reported(self, report: IndexReport) -> None:
+        self.indexing.update(report)
+        self.tell_once(report.problem, types.MessageType.Warning)
 
     def _status_changed(self, status: WorkerStatus) -> None:
         _log.info("model: %s (%s)", status.state.value, status.message)

@@ -12,22 +12,26 @@ from dsc_lsp.server.session import Server
 
 _SUFFIXES = sorted({suffix.lstrip(".") for row in LANGUAGES for suffix in row.suffixes})
 _CODE = "**/*.{" + ",".join(_SUFFIXES) + "}"
+_RULES = "**/{.gitignore,tsconfig.json,jsconfig.json,go.mod}"
 
 
 async def read_folders(server: Server) -> None:
     """Let the repository know the files of the workspace, or of none if the user wants none."""
-    wanted = server.settings.repository_context
-    roots = await asyncio.to_thread(_folders, server) if wanted else ()
-    server.repository.learn_folders(roots)
+    async with server.reading_folders:
+        wanted = server.settings.repository_context
+        roots = await asyncio.to_thread(_folders, server) if wanted else ()
+        scan = not _tells_of_files(server)
+        await asyncio.to_thread(
+            server.repository.open_folders, roots, server.index_reported, scan=scan
+        )
 
 
 async def watch_files(server: Server) -> None:
     """Ask the client to tell of files that change on the disk, if it can be asked."""
-    workspace = server.client_capabilities.workspace
-    watching = workspace.did_change_watched_files if workspace is not None else None
-    if watching is None or not watching.dynamic_registration:
+    if not _tells_of_files(server):
         return
-    options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher(_CODE)])
+    watchers = [types.FileSystemWatcher(pattern) for pattern in (_CODE, _RULES)]
+    options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
     registration = types.Registration(
         "dsc-lsp/files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options
     )
@@ -40,12 +44,18 @@ async def watch_files(server: Server) -> None:
 def files_changed(server: Server, params: types.DidChangeWatchedFilesParams) -> None:
     """Read anew what has changed; documents that are open are known from the editor."""
     paths = (path_of(change.uri) for change in params.changes)
-    server.repository.files_changed([path for path in paths if path is not None])
+    server.repository.files_changed([path for path in paths if path and path.is_absolute()])
 
 
 async def folders_changed(server: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
     """Know the files of the folders that there are now; pygls has kept the list."""
     await read_folders(server)
+
+
+def _tells_of_files(server: Server) -> bool:
+    workspace = server.client_capabilities.workspace
+    watching = workspace.did_change_watched_files if workspace is not None else None
+    return watching is not None and bool(watching.dynamic_registration)
 
 
 def _folders(server: Server) -> tuple[Path, ...]:

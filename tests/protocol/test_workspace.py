@@ -32,14 +32,23 @@ async def opened(*folders: Path, options: Any = None, **workspace: Any) -> Async
     async with connected(no_model) as client:
         await client.open_session(options, folders, workspace=workspace)
         await client.until(lambda: bool(client.shown()))
-        await learnt(client)
+        wanted = () if (options or {}).get("repositoryContext") is False else folders
+        await read(client, *wanted)
         yield client
+
+
+async def read(client: Client, *folders: Path) -> None:
+    """Wait until these folders, and no others, are known."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while client.server.repository.roots != folders:
+            await asyncio.sleep(0.01)
+    await learnt(client)
 
 
 async def learnt(client: Client) -> None:
     await client.settled()
     repository = client.server.repository
-    assert await asyncio.to_thread(repository.wait_until_learnt, PATIENCE_SECONDS)
+    assert await asyncio.to_thread(repository.wait_until_known, PATIENCE_SECONDS)
 
 
 async def suggested(client: Client, folder: Path) -> str:
@@ -142,6 +151,7 @@ async def test_the_client_is_asked_to_tell_of_changes(folder: Path):
         [asked] = client.of_method("client/registerCapability")
         [registration] = asked["params"]["registrations"]
         assert registration["method"] == "workspace/didChangeWatchedFiles"
-        [watcher] = registration["registerOptions"]["watchers"]
-        assert ",py," in watcher["globPattern"]
+        code, rules = registration["registerOptions"]["watchers"]
+        assert ",py," in code["globPattern"]
+        assert ".gitignore" in rules["globPattern"]
         client.send({"jsonrpc": "2.0", "id": asked["id"], "result": None})
