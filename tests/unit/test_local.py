@@ -153,6 +153,18 @@ def test_a_cancel_is_noticed_between_chunks_and_what_was_read_is_kept(
     assert say(engine, ids, 4) == expected(ids, 4)
 
 
+def test_after_a_cancel_no_further_step_is_run(engine: LocalEngine) -> None:
+    generation, cancel = start(engine, [1, 2, 3], 8)
+    steps: list[int] = []
+    with hooked(engine, steps.append):
+        next(generation.tokens)
+        cancel.cancel()
+        run = len(steps)
+        with pytest.raises(Cancelled):
+            next(generation.tokens)
+    assert len(steps) == run > 0
+
+
 def test_a_cancel_is_noticed_before_the_first_token(engine: LocalEngine) -> None:
     generation, cancel = start(engine, [1, 2, 3], 4)
     cancel.cancel()
