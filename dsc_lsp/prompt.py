@@ -14,7 +14,7 @@ from dsc_lsp.engine.base import Prompt, PromptPart, Tokenizer
 from dsc_lsp.models import ModelFamily
 
 _CONTROL_TOKENS = 4
-_PREFIX_STEP_LINES = 64
+_PREFIX_STEP_LINES = 32
 _MOST_GROWTH_TOKENS = 256
 _SHARE_OF_GROWTH = 6
 _MOST_CHARACTERS_PER_TOKEN = 16

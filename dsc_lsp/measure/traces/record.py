@@ -1,18 +1,21 @@
-"""Make a typing trace of a change in a git repository.
+"""Make a typing trace of how a file in a git repository has grown.
 
 ``python -m dsc_lsp.measure.traces.record FILE BEFORE AFTER --output TRACE.jsonl``
 
-What the change removed is deleted, what it added is typed key by key, from top to bottom, as in
-an editor that indents: the blanks before a line come with the line break. The rhythm is made up,
-by seed: people type about five keys a second, pause at ends of words and lines, and now and then
-mistype a key and take it back.
+What each commit between two revisions removed is deleted, what it added is typed key by key, from
+top to bottom, as in an editor that indents: the blanks before a line come with the line break.
+So the texts, their places and the order of the commits are real; git does not know keys. Their
+order within a commit and all times are made up, by seed: people type about five keys a second,
+pause at ends of words and lines and longer between changes and commits, and now and then mistype
+a key and take it back.
 """
 
 import argparse
 import difflib
+import itertools
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dsc_lsp.document import Position, indentation, split_lines
@@ -23,19 +26,23 @@ _KEY_MS = 140
 _WORD_MS = 120
 _LINE_MS = 700
 _JUMP_MS = 2500
+_COMMIT_MS = 20_000
 _MISTYPED = 0.015
 
 
-def trace_of(name: str, before: str, after: str, *, seed: int = 0, limit: int = 400) -> Trace:
-    """Return the trace that makes ``after`` of ``before``, or its first ``limit`` edits."""
+def trace_of(name: str, versions: Sequence[str], *, seed: int = 0, limit: int = 400) -> Trace:
+    """Return the trace that makes each version of a file of the one before.
+
+    Only the first ``limit`` edits of it, and at least one version, from which it starts.
+    """
     language = language_of("", name)
     identifier = language.identifiers[0] if language.identifiers else ""
-    edits = tuple(edit for edit, _ in zip(_edits(before, after, seed), range(limit), strict=False))
-    return Trace(name, identifier, before, edits)
+    edits = tuple(itertools.islice(_edits(versions, seed), limit))
+    return Trace(name, identifier, versions[0], edits)
 
 
 def main() -> None:
-    """Write the trace of one file between two revisions."""
+    """Write the trace of one file from one revision to a later one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", help="a path inside the repository")
     parser.add_argument("before", help="a revision")
@@ -44,21 +51,36 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, default=400)
     chosen = parser.parse_args()
-    before, after = (_show(revision, chosen.file) for revision in (chosen.before, chosen.after))
-    trace = trace_of(chosen.file, before, after, seed=chosen.seed, limit=chosen.limit)
+    revisions = _revisions(chosen.file, chosen.before, chosen.after)
+    versions = [_git("show", f"{revision}:{chosen.file}") for revision in revisions]
+    trace = trace_of(chosen.file, versions, seed=chosen.seed, limit=chosen.limit)
     write_trace(trace, chosen.output)
     print(f"{chosen.output}: {len(trace.edits)} edits, {trace.edits[-1].ms / 1000:.0f} s")
 
 
-def _show(revision: str, path: str) -> str:
-    command = ["git", "show", f"{revision}:{path}"]
+def _revisions(path: str, before: str, after: str) -> list[str]:
+    """Return the revisions in which the file is another one than before, the first included."""
+    changed = _git("rev-list", "--reverse", f"{before}..{after}", "--", path).split()
+    return [before, *changed]
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def _edits(before: str, after: str, seed: int) -> Iterator[Edit]:
-    rhythm = random.Random(seed)
+def _edits(versions: Sequence[str], seed: int) -> Iterator[Edit]:
+    rhythm, ms = random.Random(seed), 0
+    for before, after in itertools.pairwise(versions):
+        for edit in _change(before, after, ms, rhythm):
+            yield edit
+            ms = edit.ms
+        ms += round(rhythm.uniform(0.5, 1.5) * _COMMIT_MS)
+
+
+def _change(before: str, after: str, ms: int, rhythm: random.Random) -> Iterator[Edit]:
     old, new = split_lines(before), split_lines(after)
-    ms = shift = 0
+    shift = 0
     for tag, first, last, start, end in difflib.SequenceMatcher(
         None, old, new, autojunk=False
     ).get_opcodes():
