@@ -115,6 +115,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=_positive, help="so many keystrokes of each trace")
     parser.add_argument("--max-new-tokens", type=_positive, help="of each suggestion")
+    parser.add_argument("--context-tokens", type=_positive, help="prompt and suggestion together")
     parser.add_argument(
         "--baseline", action="store_true", help="ask transformers' generate the same afterwards"
     )
@@ -253,6 +254,7 @@ def _bench(chosen: argparse.Namespace) -> int:
             shape=chosen.shape,
             limit=chosen.limit,
             max_new_tokens=chosen.max_new_tokens,
+            context_tokens=chosen.context_tokens,
             baseline=chosen.baseline,
             as_json=chosen.json,
             plot=chosen.plot,

@@ -37,6 +37,7 @@ class Options:
     shape: str | None
     limit: int | None
     max_new_tokens: int | None
+    context_tokens: int | None
     baseline: bool
     as_json: bool
     plot: Path | None
@@ -45,9 +46,7 @@ class Options:
 def run(options: Options) -> int:
     """Replay the traces and print what it cost; 1 if the model failed."""
     traces = _traces(options)
-    settings = chosen_settings(model=options.model, device=options.device, remote=options.remote)
-    if options.max_new_tokens is not None:
-        settings = replace(settings, max_new_tokens=options.max_new_tokens)
+    settings = _settings(options)
     try:
         result = _measure(traces, settings, options)
     except EngineError as error:
@@ -57,6 +56,15 @@ def run(options: Options) -> int:
     if options.plot is not None:
         _plot(result, options.plot)
     return 0
+
+
+def _settings(options: Options) -> Settings:
+    settings = chosen_settings(model=options.model, device=options.device, remote=options.remote)
+    return replace(
+        settings,
+        max_new_tokens=options.max_new_tokens or settings.max_new_tokens,
+        context_tokens=options.context_tokens or settings.context_tokens,
+    )
 
 
 @dataclass(frozen=True, slots=True)

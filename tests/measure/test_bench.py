@@ -51,7 +51,7 @@ def test_a_recorded_trace_makes_each_version_of_the_one_before(versions: list[st
 
 def test_the_traces_that_ship_are_real_typing():
     traces = shipped()
-    assert len(traces) >= 3
+    assert len(traces) >= 4
     for typed in traces:
         single = sum(len(edit.text.strip()) <= 1 for edit in typed.edits)
         assert len(typed.edits) >= 200
@@ -123,6 +123,7 @@ def test_the_other_engine_is_asked_the_same_for_as_many_tokens_as_were_used():
 
 def test_bench_answers_with_the_keys_of_the_design(capsys: pytest.CaptureFixture[str]):
     arguments = ["bench", "--shape", "tiny", "--device", "cpu", "--limit", "4"]
+    arguments += ["--context-tokens", "256"]
     assert main([*arguments, "--max-new-tokens", "4", "--baseline", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert {"p50", "p95", "p99"} <= set(answer["keystroke_ms"])
@@ -132,6 +133,8 @@ def test_bench_answers_with_the_keys_of_the_design(capsys: pytest.CaptureFixture
     ratio = answer["generate_keystroke_ms"]["p50"] / answer["keystroke_ms"]["p50"]
     assert answer["ratio_to_generate"] == pytest.approx(ratio)
     assert answer["prefilled_tokens_median"] >= 1
+    assert answer["prefilled_tokens"]["p99"] <= 256
+    assert 128 <= answer["prompt_tokens_median"] <= 256
     assert answer["roofline_share"] > 0
     assert answer["decode_tokens_per_second"] > 0
     assert (answer["device"], answer["model"]) == ("cpu", "tiny (random)")

@@ -2,7 +2,9 @@
 
 The first line is ``{"name", "language", "text"}``, each other ``{"ms", "start", "end", "text"}``:
 milliseconds since the beginning, and line and column from 0 in code points, ``end`` exclusive.
-The traces that ship are real changes of this repository's own files, see ``record``.
+The traces that ship are real changes of this repository's own files, typed by nobody: what was
+written and where is known from git; the order of the keys and their times are made up
+(``record``).
 """
 
 import json
