@@ -20,6 +20,7 @@ from pathlib import Path
 
 from dsc_lsp.document import Position
 from dsc_lsp.editor import Editor
+from dsc_lsp.measure.bench import Percentiles, percentiles
 
 _SERVER = (sys.executable, "-m", "dsc_lsp", "--stdio")
 _BARE = (
@@ -35,15 +36,6 @@ _TYPED = (
     "        total += item.price\n",
     "    return total / len(inventory.items)\n",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Milliseconds."""
-
-    p50: float
-    p95: float
-    p99: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ async def measure(model: str) -> Report:
         initialize_ms=statistics.median(ours for ours, _ in pairs),
         bare_initialize_ms=statistics.median(bare for _, bare in pairs),
         first_ghost_text_ms=first,
-        keystroke_ms=_percentiles(times),
+        keystroke_ms=percentiles(times),
         keystrokes=len(times),
         with_ghost_text=shown,
         model=name,
@@ -109,11 +101,6 @@ async def _type(editor: Editor) -> tuple[list[float], int]:
             shown += bool(ghost.text)
         editor.type("\n")
     return times, shown
-
-
-def _percentiles(times: Sequence[float]) -> Percentiles:
-    cuts = statistics.quantiles(times, n=100, method="inclusive")
-    return Percentiles(cuts[49], cuts[94], cuts[98])
 
 
 def main() -> None:

@@ -116,8 +116,10 @@ class Generations:
             if generation.cursor == cursor:
                 return Answer(completion, completion.text)
             rest = rest_of(Suggestion(generation.cursor, completion.text), cursor)
-            if rest is not None or completion.is_part:
-                return Answer(completion, rest or "")
+            if rest is not None:
+                return Answer(completion, rest)
+            if completion.is_part:
+                return Answer(_NOTHING_YET, "")
             self._drop(base.uri, generation)  # it led elsewhere in the end
 
     async def _answer_of(

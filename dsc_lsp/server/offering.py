@@ -180,7 +180,9 @@ async def _from_engine(server: Server, question: Question) -> Answer | str:
         )
         server.tell_once(bug, types.MessageType.Error)
         return bug
-    server.rhythm.answered(answer.completion.total_ms / 1000)
+    is_part = answer.completion.is_part
+    took = chosen.deadline_milliseconds if is_part else answer.completion.total_ms
+    server.rhythm.answered(took / 1000)
     return answer
 
 

@@ -1,6 +1,7 @@
 """Random sessions against a plain model: documents equal, every request answered once."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from dsc_lsp.settings import Settings
 from tests.protocol.client import Client, connected
 from tests.scripted import ScriptedEngine
 
@@ -28,7 +30,11 @@ class Session(RuleBasedStateMachine):
         self.texts: dict[str, str] = {}
         self.asked: list[int] = []
         self.version = 1
-        self.connection = connected(ScriptedEngine("one\ntwo", "three"))
+        # Slow enough for deadlines to come while the model writes.
+        engine = ScriptedEngine(
+            "one\ntwo\nthree", "four", before_token=lambda _number: time.sleep(0.0005)
+        )
+        self.connection = connected(engine, Settings(deadline_milliseconds=1))
         self.client: Client = self.run(self.connection.__aenter__())
         general = {"positionEncodings": [self.encoding]}
         self.run(self.client.open_session(general=general))
