@@ -1,8 +1,9 @@
 """Several servers and the model on this machine: who answers, and what the user hears of it."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -10,7 +11,7 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import complete
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine.base import Engine, EngineError
-from dsc_lsp.engine.remote import circuit
+from dsc_lsp.engine.remote import circuit, fallback
 from dsc_lsp.engine.remote.fallback import FallbackEngine
 from dsc_lsp.engine.remote.opening import open_remote
 from dsc_lsp.repository import Repository
@@ -59,6 +60,7 @@ def dead_url() -> str:
 def test_the_first_server_answers() -> None:
     with serving(says("first")) as one, serving(says("second")) as two:
         with engine_of(one.url, two.url) as (engine, told):
+            seem(engine, 50, 50)
             assert suggest(engine) == "first"
             assert not two.calls
             assert not told
@@ -124,10 +126,64 @@ def test_the_first_is_left_for_one_that_is_much_faster() -> None:
 
     with serving(slow) as one, serving(says("fast")) as two:
         with engine_of(one.url, two.url) as (engine, _told):
-            engine.servers[0].latency_ms = engine.servers[1].latency_ms = 50
+            seem(engine, 50, 50)
             assert suggest(engine) == "slow"
             wait_for(lambda: suggest(engine) == "fast")
             assert suggest(engine) == "fast"
+
+
+def test_a_little_faster_is_not_worth_a_server_that_does_not_know_the_prompt() -> None:
+    with serving(says("first")) as one, serving(says("second")) as two:
+        with engine_of(one.url, two.url) as (engine, _told):
+            for first, second in ((100, 60), (15, 1)):
+                seem(engine, first, second)
+                assert suggest(engine) == "first"
+
+
+def test_one_that_is_not_asked_is_looked_at_again_and_found_to_have_become_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = [0.3]
+
+    def as_busy(call: Call) -> None:
+        time.sleep(busy[0])
+        said = {"choices": [{"text": "first"}]}
+        answer(call, "200 OK", json.dumps(said), "Content-Type: application/json")
+
+    def slow(call: Call) -> None:
+        time.sleep(0.1)
+        says("second")(call)
+
+    with serving(as_busy, answers_probes=False) as one, serving(slow) as two:
+        with engine_of(one.url, two.url) as (engine, _told):
+            assert suggest(engine) == "second"
+            looks = len(one.calls)
+            busy[0] = 0.0
+            suggest(engine)
+            assert len(one.calls) == looks, "it was looked at a moment ago"
+            monkeypatch.setattr(fallback, "LOOK_AGAIN_SECONDS", 0.2)
+            wait_for(lambda: suggest(engine) == "first")
+
+
+def test_one_that_is_not_asked_and_goes_down_is_passed_over_before_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fallback, "LOOK_AGAIN_SECONDS", 0.05)
+    with serving(says("first")) as one, ExitStack() as second:
+        two = second.enter_context(serving(says("second")))
+        with engine_of(one.url, two.url) as (engine, _told):
+            seem(engine, 50, 50)
+            assert suggest(engine) == "first"
+            assert engine.servers[1].is_usable
+            second.close()
+            wait_for(lambda: suggest(engine) == "first" and not engine.servers[1].is_usable)
+
+
+def seem(engine: FallbackEngine, *milliseconds: float) -> None:
+    """Make servers look as if each had always begun to answer after so long."""
+    for server, each in zip(engine.servers, milliseconds, strict=True):
+        for _ in range(8):
+            server.took(each)
 
 
 def test_without_anybody_the_user_hears_why() -> None:

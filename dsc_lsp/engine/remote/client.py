@@ -37,7 +37,7 @@ from dsc_lsp.settings import Settings
 
 _MOST_TRIES = 3
 _LONGEST_WAIT_FOR_RETRY = 2.0
-_SMOOTHING = 0.2
+_ANSWERS_COMPARED = 8
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +66,8 @@ class RemoteEngine:
     def __init__(self, connection: Connection, network: Network, settings: Settings) -> None:
         self.place = connection.endpoint.place
         self.circuit = Circuit()
-        self.latency_ms = 0.0
+        self._seen_at = 0.0
+        self._first_token_ms: tuple[float, ...] = ()
         self._connection = connection
         self._network = network
         self._settings = settings
@@ -74,6 +75,7 @@ class RemoteEngine:
         self._newest: Acquaintance | None = None
         self._characters = CharacterTokenizer()
         self._recovery: Future[None] | None = None
+        self._meeting: Future[None] | None = None
         self._read_ids: tuple[int, ...] = ()
 
     @property
@@ -111,9 +113,32 @@ class RemoteEngine:
         """What is known about the server."""
         return self._newest
 
+    @property
+    def latency_ms(self) -> float:
+        """How soon the server begins to answer: the best of its last answers.
+
+        The best, because how much of a prompt a server knows makes the others slower; one that is
+        overloaded is slow at its best too. Of a server that is not asked, the last look counts.
+        """
+        return min(self._first_token_ms, default=0.0)
+
+    def took(self, milliseconds: float) -> None:
+        """Count how long the server took to begin an answer."""
+        self._first_token_ms = (*self._first_token_ms[1 - _ANSWERS_COMPARED :], milliseconds)
+        self._seen_at = time.monotonic()
+
     def meet(self) -> "Future[None]":
         """Begin to look at the server; the future holds nothing or a fault, which is counted."""
-        return self._network.start(self._meet())
+        self._meeting = self._network.start(self._meet())
+        return self._meeting
+
+    def meet_again(self, after_seconds: float) -> None:
+        """Look at the server again if nothing was heard of it for so long."""
+        if self._meeting is not None and not self._meeting.done():
+            return
+        if time.monotonic() - self._seen_at >= after_seconds:
+            _log.debug("looking at %s again", self.place)
+            self.meet()
 
     def adopt(self) -> bool:
         """Take over what was last seen of the server; false if nothing has changed."""
@@ -148,8 +173,9 @@ class RemoteEngine:
 
     def close(self) -> None:
         """End the looks at the server; the network closes its connections at its own end."""
-        if self._recovery is not None:
-            self._recovery.cancel()
+        for look in (self._recovery, self._meeting):
+            if look is not None:
+                look.cancel()
 
     async def disconnect(self) -> None:
         """Close the connections; network thread."""
@@ -217,15 +243,11 @@ class RemoteEngine:
             milliseconds = (time.perf_counter() - start) * 1000
             if not effort.steps:
                 effort.prefill_ms = milliseconds
-                self._succeeded(milliseconds)
+                self.circuit.succeeded()
+                self.took(milliseconds)
             effort.decode_ms = milliseconds - effort.prefill_ms
             effort.steps += 1
             yield chunk
-
-    def _succeeded(self, milliseconds: float) -> None:
-        self.circuit.succeeded()
-        known = self.latency_ms or milliseconds
-        self.latency_ms = known + _SMOOTHING * (milliseconds - known)
 
     def _failed(self, fault: RemoteError) -> None:
         _log.warning("%s", fault)
@@ -271,7 +293,8 @@ class RemoteEngine:
         now = Acquaintance(found, manners, family, vocabulary)
         if now != before:
             self._newest = now
-        self.latency_ms = manners.latency_ms
+        self._first_token_ms = ()
+        self.took(manners.latency_ms)
         self.circuit.succeeded()
 
 

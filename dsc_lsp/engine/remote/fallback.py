@@ -20,6 +20,9 @@ from dsc_lsp.models import ModelFamily
 
 # A server keeps what it has read of our prompts, so that another one must be much faster.
 _WORTH_A_CHANGE = 2.0
+_LEAST_GAIN_MS = 20.0
+LOOK_AGAIN_SECONDS = 30.0
+"""How old what is known of a server that is not asked may become while the user types."""
 
 _log = logging.getLogger(__name__)
 
@@ -27,9 +30,10 @@ _log = logging.getLogger(__name__)
 class FallbackEngine:
     """The servers in the user's order, of which one answers; engine thread only.
 
-    The first that answers is kept until it is down or another is twice as fast. When none is to
-    be had, ``open_local`` loads the model of this machine (blocking, seconds), which answers until
-    a server is back.
+    The first that answers is kept until it is down or another is twice as fast, for which those
+    that are not asked are looked at now and then while the user types. When none is to be had,
+    ``open_local`` loads the model of this machine (blocking, seconds), which answers until a
+    server is back.
     """
 
     def __init__(
@@ -117,10 +121,13 @@ class FallbackEngine:
         if not usable:
             return None
         current = next((server for server in usable if server is self._active), usable[0])
+        for server in usable:
+            if server is not current:
+                server.meet_again(LOOK_AGAIN_SECONDS)
         fastest = min(usable, key=lambda server: server.latency_ms)
-        if fastest.latency_ms * _WORTH_A_CHANGE < current.latency_ms:
-            return fastest
-        return current
+        gain = current.latency_ms - fastest.latency_ms
+        much_faster = fastest.latency_ms * _WORTH_A_CHANGE < current.latency_ms
+        return fastest if much_faster and gain > _LEAST_GAIN_MS else current
 
     def _local_engine(self) -> Engine | None:
         if self._local is None and self._open_local is not None:
