@@ -7,6 +7,7 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import complete
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.measure.holes import Hole, partly_typed
+from dsc_lsp.prompt import Prompts
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 
@@ -54,9 +55,11 @@ def replay(
 
 def _type(hole: Hole, settings: Settings, engine: Engine, repository: Repository) -> Replay:
     written = keystrokes = accepted = wrong = 0
+    prompts = Prompts()
     while written < len(hole.gold):
         cursor = partly_typed(hole, written).cursor
-        text = complete(cursor, repository, settings, engine, CancelToken()).text
+        cancel = CancelToken()
+        text = complete(cursor, repository, settings, engine, cancel, prompts=prompts).text
         keystrokes += 1
         if text and hole.gold.startswith(text, written):
             accepted += 1
