@@ -59,6 +59,17 @@ def holds(anchor: Anchor, cursor: Cursor) -> bool:
     )
 
 
+def is_deleted_past(anchor: Anchor, cursor: Cursor) -> bool:
+    """Whether all that has changed since is that text up to before the anchor's place is gone.
+
+    Only within its line. Who deletes key by key goes on, so the next anchor had better not stand
+    at the cursor again.
+    """
+    if cursor.position.line != anchor.start.line or cursor.position >= anchor.start:
+        return False
+    return holds(Anchor(cursor.position, anchor.cursor), cursor)
+
+
 def _start_of_word(text: str) -> int:
     """Return where the word begins that ends a text; the end if it does not end in one."""
     start = len(text)

@@ -8,7 +8,7 @@ its prefix moves in coarse steps, so that the engine's keys and values stay of u
 
 from dataclasses import dataclass
 
-from dsc_lsp.anchors import Anchor, anchored_at, holds
+from dsc_lsp.anchors import Anchor, anchored_at, holds, is_deleted_past
 from dsc_lsp.document import Cursor, Document, Position, line_ending
 from dsc_lsp.engine.base import Prompt, PromptPart, Tokenizer
 from dsc_lsp.models import ModelFamily
@@ -58,12 +58,21 @@ class Prompts:
 
     def at(self, cursor: Cursor, terms: Terms) -> Prompt:
         """Return what the model reads at a cursor, from the last anchor if it still holds."""
-        prompt = None if self._last is None else continued(self._last, cursor, terms)
-        return prompt or self.anew(cursor, terms)
+        last, lines_above = self._last, terms.family.anchor_lines
+        if last is not None:
+            prompt = continued(last, cursor, terms)
+            if prompt is not None:
+                return prompt
+            if is_deleted_past(last.anchor, cursor):
+                lines_above = 0
+        return self._anchored(cursor, terms, lines_above)
 
     def anew(self, cursor: Cursor, terms: Terms) -> Prompt:
         """Return what the model reads at a cursor when the middle is anchored there."""
-        self._last = anchored(cursor, terms)
+        return self._anchored(cursor, terms, terms.family.anchor_lines)
+
+    def _anchored(self, cursor: Cursor, terms: Terms, lines_above: int | None) -> Prompt:
+        self._last = anchored(cursor, terms, lines_above)
         return _from_anchor(self._last, cursor, terms)
 
 
@@ -72,11 +81,13 @@ def build_prompt(cursor: Cursor, terms: Terms) -> Prompt:
 
     All line breaks are ``\\n``.
     """
-    return _from_anchor(anchored(cursor, terms), cursor, terms)
+    return _from_anchor(anchored(cursor, terms, terms.family.anchor_lines), cursor, terms)
 
 
-def anchored(cursor: Cursor, terms: Terms) -> Anchored | None:
+def anchored(cursor: Cursor, terms: Terms, lines_above: int | None) -> Anchored | None:
     """Return what a prompt made anew begins with; ``None`` if it is read from left to right.
+
+    ``lines_above`` says where its middle begins, as ``anchor_lines`` of a family.
 
     The text right before the cursor is kept first, then the suffix up to the family's limit, then
     more of the prefix. Some tokens are left for what will be typed.
@@ -89,7 +100,7 @@ def anchored(cursor: Cursor, terms: Terms) -> Anchored | None:
     if suffix is None:
         return None
     room -= len(suffix.ids)
-    anchor, typed = _within(anchored_at(cursor, family.anchor_lines), tokenizer, room // 2)
+    anchor, typed = _within(anchored_at(cursor, lines_above), tokenizer, room // 2)
     most_typed = min(room, typed + min(_MOST_GROWTH_TOKENS, room // _SHARE_OF_GROWTH))
     head = (
         *_first_parts(terms),

@@ -1,6 +1,8 @@
 """Replaying typing traces: what is typed, what is asked, what is counted."""
 
+import itertools
 import json
+import statistics
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from dsc_lsp.cli import main
 from dsc_lsp.document import Position
+from dsc_lsp.engine.tokens import load_tokenizer
 from dsc_lsp.measure import bench
 from dsc_lsp.measure.traces import (
     Edit,
@@ -19,6 +22,8 @@ from dsc_lsp.measure.traces import (
     write_trace,
 )
 from dsc_lsp.measure.traces.record import trace_of
+from dsc_lsp.models import DEEPSEEK_CODER_BASE, STARTER_CHECKPOINT
+from dsc_lsp.prompt import Prompts, Terms
 from dsc_lsp.settings import Settings
 from tests.scripted import ScriptedEngine
 
@@ -119,6 +124,22 @@ def test_the_other_engine_is_asked_the_same_for_as_many_tokens_as_were_used():
     used = [key.completion.new_tokens for key in keys if key.completion is not None]
     assert [request.max_new_tokens for request in other.requests] == used
     assert all(ms > 0 for _, ms in answers)
+
+
+def test_a_key_of_a_trace_reads_four_tokens_at_most_nine_times_in_ten():
+    family = DEEPSEEK_CODER_BASE
+    tokenizer = load_tokenizer(STARTER_CHECKPOINT / "tokenizer.json", family)
+    terms, read = Terms(family, tokenizer, 2_000), list[int]()
+    for typed in shipped():
+        prompts, known = Prompts(), ()
+        for cursor in itertools.islice(typed.cursors(), 150):
+            ids = prompts.at(cursor, terms).ids
+            pairs = itertools.takewhile(
+                lambda pair: pair[0] == pair[1], zip(ids, known, strict=False)
+            )
+            read.append(max(1, len(ids) - sum(1 for _ in pairs)))
+            known = ids
+    assert statistics.quantiles(read, n=10)[-1] <= 4
 
 
 def test_bench_answers_with_the_keys_of_the_design(capsys: pytest.CaptureFixture[str]):

@@ -261,7 +261,6 @@ _CODE = "import a\n" * 20 + "x = (‸)\n" + "print(x)\n" * 20
         pytest.param(("edit elsewhere", (0, 0), (0, 0), "b"), id="edited above"),
         pytest.param(("edit elsewhere", (40, 0), (41, 0), ""), id="edited below"),
         pytest.param(("edit elsewhere", (20, 10), (20, 10), ")"), id="edited behind the cursor"),
-        pytest.param(("delete", 30), id="deleted past the anchor"),
     ],
 )
 def test_the_anchor_is_given_up(family: ModelFamily, action: tuple[Any, ...]) -> None:
@@ -281,6 +280,19 @@ def test_the_anchor_is_kept_while_what_was_typed_is_changed(family: ModelFamily)
     costs.append(typist.new_tokens())
     costs += [typist.press(key) for key in "more"]
     assert costs == [1] * 14 + [0] + [1] * 4
+
+
+@_WITH_FIM
+def test_deleting_key_by_key_past_the_anchor_costs_once(family: ModelFamily) -> None:
+    typist = Typist(
+        _CODE.replace("x = (", "value = some.function("), Terms(family, LetterTokenizer(), 600)
+    )
+    costs: list[int] = []
+    for _ in range(len("value = some.function(")):
+        typist.cursor = _after(("delete", 1), typist.cursor)
+        costs.append(typist.new_tokens())
+    assert sum(cost > 1 for cost in costs) == (family.anchor_lines is None)
+    assert costs[0] > 1 or family.anchor_lines is not None
 
 
 def test_the_middle_grows_to_a_limit_and_is_anchored_anew_in_a_pause() -> None:
