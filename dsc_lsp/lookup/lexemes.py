@@ -25,6 +25,8 @@ _KINDS[[byte for byte in range(256) if re.match(rb"[\w\x80-\xff]", bytes([byte])
 _KINDS[[ord(" "), ord("\t")]] = BLANK
 _KINDS[ord("\n")] = BREAK
 _KIND_OF_BYTE = _KINDS.tolist()
+IS_WORD = _KINDS == WORD
+"""Whether each byte is one of a word."""
 
 
 def boundaries(text: Bytes) -> Places:
@@ -55,8 +57,3 @@ def word_before(text: bytes) -> bytes:
 def kind_of(lexeme: bytes) -> int:
     """Return the kind of a lexeme, which is not empty."""
     return _KIND_OF_BYTE[lexeme[0]]
-
-
-def is_word(lexeme: bytes) -> bool:
-    """Whether a lexeme is a name, a keyword or a number; nothing is none."""
-    return lexeme != b"" and _KIND_OF_BYTE[lexeme[0]] == WORD

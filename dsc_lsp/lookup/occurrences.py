@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dsc_lsp.lookup.lexemes import Places, is_word, word_before
+from dsc_lsp.lookup.lexemes import IS_WORD, Places, word_before
 from dsc_lsp.lookup.segment import LONGEST, Segment, Text, folder_number
 
 _OF_A_TEXT = 48
@@ -23,13 +22,21 @@ BEFORE, AFTER, FOLDER, ELSEWHERE = range(4)
 """How near an occurrence is: in the same file above or below, in a file beside it, or further."""
 
 
-class Occurrence(NamedTuple):
-    """A place in ``text`` before which stand the ``length`` bytes that stand before the cursor."""
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """Places before which stands what stands before the cursor, as columns, the best first.
 
-    text: bytes
-    place: int
-    length: int
-    nearness: int
+    ``data`` is the text of each, ``lengths`` how many bytes agree (``LONGEST`` at most).
+    """
+
+    data: list[bytes]
+    places: Places
+    lengths: Places
+    nearness: Places
+
+    def __len__(self) -> int:
+        """How many places there are."""
+        return len(self.data)
 
 
 @dataclass(frozen=True)
@@ -66,42 +73,33 @@ class Surroundings:
         return Text.of({self.path: self.after})
 
 
-def occurrences(
-    around: Surroundings, sources: Sequence[Source], generated: bytes
-) -> list[Occurrence]:
+def occurrences(around: Surroundings, sources: Sequence[Source], generated: bytes) -> Occurrences:
     """Return the places with the longest matches, the best and nearest first.
 
     Within a word, what was written of it must match from its first letter.
     """
     before = around.before[-LONGEST:] + generated
     started = word_before(before[-LONGEST:])
-    texts: list[Text] = []
+    texts: list[bytes] = []
     columns: list[tuple[Places, Places, Places, Places]] = []
     for text, places, nearness in _places(around, sources, before, started):
         lengths = text.lengths(places, before)
         keep = lengths > len(started)
         if started:
             keep |= (lengths == len(started)) & _begin_word(text, places - len(started))
-        if keep.any():
-            which = np.full(int(keep.sum()), len(texts))
-            texts.append(text)
-            columns.append((lengths[keep], -nearness[keep], places[keep], which))
+        kept = np.flatnonzero(keep)
+        if len(kept):
+            which = np.full(len(kept), len(texts))
+            texts.append(text.data)
+            columns.append((lengths[kept], -nearness[kept], places[kept], which))
     if not columns:
-        return []
+        return _NOWHERE
     lengths, nearness, places, which = (
         np.concatenate(column) for column in zip(*columns, strict=True)
     )
     best = np.lexsort((places, nearness, lengths))[: -_MOST - 1 : -1]
-    return [
-        Occurrence(texts[number].data, place, length, -near)
-        for number, place, length, near in zip(
-            which[best].tolist(),
-            places[best].tolist(),
-            lengths[best].tolist(),
-            nearness[best].tolist(),
-            strict=True,
-        )
-    ]
+    data = [texts[number] for number in which[best].tolist()]
+    return Occurrences(data, places[best], lengths[best], -nearness[best])
 
 
 def _places(
@@ -146,4 +144,8 @@ def _places_in(source: Source, before: bytes, started: bytes) -> Places:
 
 
 def _begin_word(text: Text, places: Places) -> npt.NDArray[np.bool_]:
-    return np.array([not is_word(text.data[place - 1 : place]) for place in places.tolist()])
+    return ~IS_WORD[text.array[places - 1]]
+
+
+_NONE = np.empty(0, np.int64)
+_NOWHERE = Occurrences([], _NONE, _NONE, _NONE)

@@ -14,15 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dsc_lsp.lookup import Continuation
-from dsc_lsp.lookup.features import OF_ALL, OF_OCCURRENCE, Description, Features, describe_all
-from dsc_lsp.lookup.lexemes import lexeme_at
-from dsc_lsp.lookup.occurrences import Occurrence, Source, Surroundings, occurrences
+from dsc_lsp.lookup.features import (
+    OF_ALL,
+    OF_OCCURRENCE,
+    Describer,
+    Description,
+    Features,
+    describe_all,
+)
+from dsc_lsp.lookup.lexemes import Places, lexeme_at
+from dsc_lsp.lookup.occurrences import Source, Surroundings, occurrences
 
 Weights = npt.NDArray[np.float32]
 
-_LONGEST_TEXT = 160
 _LEAST_WEIGHT = 0.001
-_BREAK = ord("\n")
 
 
 class Prediction:
@@ -32,39 +37,49 @@ class Prediction:
         self.files = files
         self._around = around
         self._sources = sources
-        self._description = Description(around)
+        self._describer = Describer(around)
+        self._answers: dict[str, tuple[Continuation, ...]] = {}
 
-    def after(self, generated: str) -> list[Continuation]:
+    def after(self, generated: str) -> tuple[Continuation, ...]:
         """Return what may follow the text before the cursor and ``generated``, best first.
 
         Texts that begin with the same lexeme (for line breaks, whatever the indentation) stand
         together, the likelier lexeme first, so the first is the best guess. The weights sum to
         the likelihood that one of them is right.
         """
-        rows, lexemes, found = self.evidence(generated)
-        weights = attention(rows, *fitted()).tolist()
-        likelihood: dict[bytes, float] = {}
-        texts: dict[bytes, tuple[float, int, bytes]] = {}
-        for lexeme, weight, occurrence in zip(lexemes, weights, found, strict=True):
-            likelihood[lexeme] = likelihood.get(lexeme, 0.0) + weight
-            text = _text_at(occurrence)
-            so_far, matched, _ = texts.get(text, (0.0, 0, lexeme))
-            texts[text] = (so_far + weight, max(matched, occurrence.length), lexeme)
-        order = sorted(
-            texts.items(), key=lambda item: (likelihood[item[1][2]], item[1][0]), reverse=True
-        )
-        return [
-            Continuation(_str(text), _str(lexeme_at(text, 0)), matched, weight)
-            for text, (weight, matched, _) in order
-            if weight >= _LEAST_WEIGHT
-        ]
+        answer = self._answers.get(generated)
+        if answer is None:
+            answer = self._answers[generated] = self._continuations(generated)
+        return answer
 
-    def evidence(self, generated: str) -> tuple[Features, list[bytes], list[Occurrence]]:
-        """Return the features of all occurrences, what lexeme follows each, and where they are."""
+    def evidence(self, generated: str) -> Description:
+        """Return what is known of the occurrences of what stands before and ``generated``."""
+        return self._evidence(generated)[0]
+
+    def _evidence(self, generated: str) -> tuple[Description, Places]:
         encoded = generated.encode("utf-8", "replace")
         found = occurrences(self._around, self._sources, encoded)
-        rows, lexemes = self._description.of(found, encoded)
-        return rows, lexemes, found
+        return self._describer.describe(found, encoded), found.lengths
+
+    def _continuations(self, generated: str) -> tuple[Continuation, ...]:
+        seen, lengths = self._evidence(generated)
+        weights = np.bincount(
+            seen.of_text, attention(seen.rows, *fitted()), len(seen.texts)
+        ).tolist()
+        likelihood = dict.fromkeys(seen.lexemes, 0.0)
+        for lexeme, weight in zip(seen.lexemes, weights, strict=True):
+            likelihood[lexeme] += weight
+        matched = np.zeros(len(seen.texts), np.int64)
+        np.maximum.at(matched, seen.of_text, lengths)
+        kept = [number for number, weight in enumerate(weights) if weight >= _LEAST_WEIGHT]
+        kept.sort(key=lambda n: (likelihood[seen.lexemes[n]], weights[n]), reverse=True)
+        longest = matched.tolist()
+        return tuple(
+            Continuation(
+                _str(seen.texts[n]), _str(lexeme_at(seen.texts[n], 0)), longest[n], weights[n]
+            )
+            for n in kept
+        )
 
 
 def attention(rows: Features, weights: Weights, weights_of_none: Weights) -> Weights:
@@ -83,15 +98,6 @@ def fitted() -> tuple[Weights, Weights]:
         np.array([stored["occurrence"][name] for name in OF_OCCURRENCE], np.float32),
         np.array([stored["none"][name] for name in OF_ALL], np.float32),
     )
-
-
-def _text_at(occurrence: Occurrence) -> bytes:
-    """Return the rest of the line at an occurrence, or its line break and the next line."""
-    text, place = occurrence.text, occurrence.place
-    last = place + _LONGEST_TEXT
-    end = text.find(b"\n", place + (text[place] == _BREAK), last)
-    rest = text[place : end + 1 if end >= 0 else last]
-    return rest.partition(b"\0")[0] or b"\n"
 
 
 def _str(text: bytes) -> str:

@@ -163,10 +163,10 @@ def _lookup_steps(package: str, seed: int) -> Iterator[Step]:
         assert isinstance(prediction, Prediction), "the repository is searched in this process"
         gold, at = _gold(hole).encode(), 0
         while at < len(gold):
-            rows, lexemes, _ = prediction.evidence(gold[:at].decode())
+            seen = prediction.evidence(gold[:at].decode())
             lexeme = lexeme_at(gold, at)
-            right = [one == lexeme or one == lexeme[:1] == b"\n" for one in lexemes]
-            yield Step(rows, np.array(right, np.bool_))
+            right = [one == lexeme or one == lexeme[:1] == b"\n" for one in seen.lexemes]
+            yield Step(seen.rows, np.array(right, np.bool_)[seen.of_text])
             at += len(lexeme)
 
 
