@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -112,7 +113,6 @@ class Describer:
         self._fits: dict[tuple[int, int], tuple[bool, ...]] = {}
         self._fits_of: tuple[bytes, int] = (b"", -1)
         self._words: dict[bytes, tuple[bool, bool, bool, bool]] = {}
-        self._codes: dict[bytes, bool] = {}
         self._above, self._below = around.before[-_NEAR_BYTES:], around.after[:_NEAR_BYTES]
         self._next_lines = around.after[:_NEXT_BYTES]
         self._breaks_before = np.flatnonzero(around.text_before.array == _BREAK_BYTE)
@@ -203,15 +203,12 @@ class Describer:
     def _whole_fits(self, text: bytes, code: bytes, last: bytes) -> tuple[bool, ...]:
         """Return which lines the cursor's would repeat, were it to go on with a text."""
         whole = code if text[:1] == b"\n" else code + text.strip()
-        return whole == last, whole == self._next_line != b"", self._is_line(whole)
+        return whole == last, whole == self._next_line != b"", whole in self._codes
 
-    def _is_line(self, code: bytes) -> bool:
-        """Whether a line with this code stands near the cursor."""
-        known = self._codes.get(code)
-        if known is None:
-            line = code + b"\n"
-            known = self._codes[code] = line in self._above or line in self._below
-        return known
+    @cached_property
+    def _codes(self) -> frozenset[bytes]:
+        """The lines near the cursor, without blanks around."""
+        return frozenset(map(bytes.strip, (*self._above.split(b"\n"), *self._below.split(b"\n"))))
 
     def _known_word(self, word: bytes) -> tuple[bool, bool, bool, bool]:
         """Return that it is a word, and whether one of this file, the last and the next lines."""

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from dsc_lsp.lookup.lexemes import IS_WORD, Places, word_before
 from dsc_lsp.lookup.segment import LONGEST, Segment, Text, folder_number
 
-_OF_A_TEXT = 48
+_OF_A_TEXT = 24
 """So many places of each text or segment are looked at."""
-_OF_A_WORD = 256
+_OF_A_WORD = 128
 """So many are looked at for a word half written, most of which go on otherwise."""
-_MOST = 96
+_MOST = 48
 _SCANNED_BYTES = 256 * 1024
 """So much of the cursor's own file is looked through on either side."""
 
