@@ -20,7 +20,8 @@ class KVCache:
     ) -> None:
         width = config.kv_heads * config.head_dim
         # Keys and values of a token stand side by side, as the fused projection gives them.
-        storage = torch.empty((config.layers, capacity, 2 * width), device=device, dtype=dtype)
+        # Zeros: graphs look at rows behind the last, too, with weight 0, and NaN would stay NaN.
+        storage = torch.zeros((config.layers, capacity, 2 * width), device=device, dtype=dtype)
         heads = storage.view(config.layers, capacity, 2, 1, config.kv_heads, config.head_dim)
         self._rows = tuple(storage.unbind())
         self._keys = tuple(heads[:, :, 0].permute(0, 2, 3, 1, 4).unbind())

@@ -7,10 +7,11 @@ import torch
 
 from dsc_lsp.engine.base import EngineError
 from dsc_lsp.engine.devices import available_bytes, describe, is_out_of_memory
+from dsc_lsp.engine.graphs import steps_over
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.memory import LEAST_CONTEXT_TOKENS, Precision, weight_bytes, what_fits
-from dsc_lsp.engine.steps import EagerSteps, Steps
+from dsc_lsp.engine.steps import Steps
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Room:
         model = self._model
         try:
             cache = KVCache(model.config, self.tokens, device=model.device, dtype=model.dtype)
-            return EagerSteps(model, cache)
+            return steps_over(model, cache, self._precision.quantization)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

@@ -1,0 +1,222 @@
+"""Graphs say what each operation by itself says, wherever they stand, and fail into it."""
+
+import itertools
+import logging
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsc_lsp.cancel import Cancelled, CancelToken
+from dsc_lsp.engine import graphs, room
+from dsc_lsp.engine.base import GenerationRequest, Prompt, PromptPart
+from dsc_lsp.engine.config import read_config
+from dsc_lsp.engine.graphs import WIDEST, GraphSteps, bucket_of, steps_over
+from dsc_lsp.engine.kv_cache import KVCache
+from dsc_lsp.engine.llama import Llama
+from dsc_lsp.engine.local import LocalEngine
+from dsc_lsp.engine.steps import EagerSteps
+from dsc_lsp.engine.tokens import load_tokenizer
+from dsc_lsp.engine.weights import load_weights
+from dsc_lsp.models import DEEPSEEK_CODER_BASE
+from tests.checkpoints import make_checkpoint
+from tests.recorded_graphs import RecordedGraphs
+
+CAPACITY = 100
+
+
+@pytest.fixture(autouse=True)
+def _short_buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(graphs, "SHORTEST", 16)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp("models") / "deepseek-coder-tiny-base")
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint: Path) -> Llama:
+    config = read_config(checkpoint / "config.json")
+    where = torch.device("cpu")
+    return Llama(config, load_weights(checkpoint, config, device=where, dtype=torch.float64))
+
+
+def cache_of(model: Llama) -> KVCache:
+    return KVCache(model.config, CAPACITY, device=model.device, dtype=model.dtype)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_over_random_edits_graphs_say_what_eager_runs_say(model: Llama, seed: int) -> None:
+    chance = random.Random(seed)
+    recorded = RecordedGraphs()
+    ours, eager = GraphSteps(model, cache_of(model), recorded), EagerSteps(model, cache_of(model))
+    seen = set[tuple[int, int]]()
+    for _ in range(80):
+        kept = chance.randrange(len(eager.cache.ids) + 1) if chance.random() < 0.3 else None
+        if kept is not None:
+            ours.cache.crop(kept)
+            eager.cache.crop(kept)
+        room_left = CAPACITY - len(eager.cache.ids)
+        width = min(room_left, chance.choice([1, 1, 2, 3, 4, 5, 6, 20]))
+        if not width:
+            continue
+        ids = [chance.randrange(model.config.vocabulary) for _ in range(width)]
+        rows = chance.randrange(1, width + 1)
+        mine, expected = ours.run(ids, rows), eager.run(ids, rows)
+        torch.testing.assert_close(mine.logits, expected.logits, atol=1e-9, rtol=1e-9)
+        assert mine.best == expected.best
+        assert mine.logprobs == pytest.approx(expected.logprobs, abs=1e-6)
+        assert ours.cache.ids == eager.cache.ids
+        if width <= WIDEST:
+            seen.add((width, bucket_of(len(ours.cache.ids), CAPACITY)))
+    assert ours.captured == seen
+    assert recorded.captures == len(seen), "each is captured once, when it is first needed"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_engine_with_graphs_says_what_one_without_says(
+    checkpoint: Path, model: Llama, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    eager = engine_of(checkpoint, model)
+    recorded = RecordedGraphs()
+    monkeypatch.setattr(
+        room, "steps_over", lambda model, cache, _how: GraphSteps(model, cache, recorded)
+    )
+    ours = engine_of(checkpoint, model)
+    chance = random.Random(seed)
+    ids = [chance.randrange(256) for _ in range(30)]
+    for _ in range(12):
+        at = chance.randrange(len(ids))
+        new = [chance.randrange(256) for _ in range(chance.randrange(1, 9))]
+        ids = chance.choice([[*ids, *new], [*ids[:at], *new, *ids[at:]], ids[: at + 1]])[-80:]
+        if chance.random() < 0.3:
+            cancelled_after(ours, ids, chance.randrange(3))
+        assert said(ours, ids) == said(eager, ids)
+    assert recorded.captures
+
+
+def test_adjustments_see_the_logits_of_their_own_step(model: Llama) -> None:
+    """Logits stand in one buffer, and what is read of it must be the newest."""
+    ours, eager = (
+        GraphSteps(model, cache_of(model), RecordedGraphs()),
+        EagerSteps(model, cache_of(model)),
+    )
+    for ids in ([1, 2, 3], [4], [5, 6], [7]):
+        mine, expected = ours.run(ids, len(ids)), eager.run(ids, len(ids))
+        torch.testing.assert_close(mine.logits, expected.logits, atol=1e-9, rtol=1e-9)
+        assert mine.logits.argmax(-1).tolist() == list(mine.best)
+
+
+def test_what_stands_behind_the_last_token_is_never_seen(model: Llama) -> None:
+    ours = GraphSteps(model, cache_of(model), RecordedGraphs())
+    before = ours.run([1, 2, 3, 4], 1)
+    logits = before.logits.clone()
+    ours.run([9] * 20, 1)
+    ours.cache.crop(3)
+    assert torch.equal(ours.run([4], 1).logits.argmax(), logits.argmax())
+    ours.cache.crop(0)
+    torch.testing.assert_close(ours.run([1, 2, 3, 4], 1).logits, logits, atol=0, rtol=0)
+
+
+def test_a_step_that_looks_at_a_value_cannot_be_captured(
+    model: Llama, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    forward = Llama.forward
+
+    def peeking(model: Llama, ids: torch.Tensor, *rest: object) -> torch.Tensor:
+        assert int(ids[0]) >= 0
+        return forward(model, ids, *rest)
+
+    monkeypatch.setattr(Llama, "forward", peeking)
+    falls_back(model, RecordedGraphs(), caplog)
+
+
+def test_where_capturing_fails_everything_runs_eagerly(
+    model: Llama, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusing(RecordedGraphs):
+        def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+            self.captures += 1
+            work()
+            raise torch.OutOfMemoryError("CUDA out of memory in the middle of a capture")
+
+    refusing = Refusing()
+    falls_back(model, refusing, caplog)
+    assert refusing.captures == 1, "it is not tried again at every token"
+
+
+def falls_back(model: Llama, backend: RecordedGraphs, caplog: pytest.LogCaptureFixture) -> None:
+    ours, eager = GraphSteps(model, cache_of(model), backend), EagerSteps(model, cache_of(model))
+    with caplog.at_level(logging.WARNING):
+        for ids in ([1, 2, 3], [4], [5, 6]):
+            mine, expected = ours.run(ids, 1), eager.run(ids, 1)
+            assert mine.best == expected.best
+            assert ours.cache.ids == eager.cache.ids
+    assert len(caplog.messages) == 1, "warned once"
+    assert "no CUDA graphs" in caplog.messages[0]
+
+
+def test_a_failed_run_leaves_the_cache_as_it_was(model: Llama) -> None:
+    class Failing(RecordedGraphs):
+        def capture(self, _work: Callable[[], None]) -> Callable[[], None]:
+            def fail() -> None:
+                raise RuntimeError("CUDA error")
+
+            return fail
+
+    ours = GraphSteps(model, cache_of(model), Failing())
+    with pytest.raises(RuntimeError):
+        ours.run([1, 2], 1)
+    assert ours.cache.ids == []
+
+
+@given(st.integers(1, 16_384), st.integers(128, 16_384))
+def test_a_bucket_holds_the_tokens_and_there_are_few(length: int, capacity: int) -> None:
+    if length > capacity:
+        return
+    bucket = bucket_of(length, capacity)
+    assert length <= bucket <= capacity
+    assert bucket == capacity or bucket & (bucket - 1) == 0
+    assert bucket <= max(2 * length, graphs.SHORTEST)
+
+
+@pytest.mark.parametrize("quantization", ["none", "int8", "nf4"])
+def test_a_cpu_has_no_graphs(model: Llama, quantization: str) -> None:
+    assert isinstance(steps_over(model, cache_of(model), quantization), EagerSteps)
+
+
+def engine_of(checkpoint: Path, model: Llama) -> LocalEngine:
+    return LocalEngine(
+        name="tiny",
+        family=DEEPSEEK_CODER_BASE,
+        tokenizer=load_tokenizer(checkpoint / "tokenizer.json", DEEPSEEK_CODER_BASE),
+        model=model,
+        context_tokens=CAPACITY,
+    )
+
+
+def request(ids: Sequence[int]) -> GenerationRequest:
+    return GenerationRequest(Prompt((PromptPart(tuple(ids), ""),)), 10)
+
+
+def said(engine: LocalEngine, ids: Sequence[int]) -> list[int]:
+    return [token.id for token in engine.generate(request(ids), CancelToken()).tokens]
+
+
+def cancelled_after(engine: LocalEngine, ids: Sequence[int], tokens: int) -> None:
+    cancel = CancelToken()
+    generation = engine.generate(request(ids), cancel)
+    list(itertools.islice(generation.tokens, tokens))
+    cancel.cancel()
+    with suppress(Cancelled):  # it may have been over by then
+        list(generation.tokens)
