@@ -17,8 +17,9 @@ import psutil
 from dsc_lsp.anchors import PAUSE_SECONDS
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import Completion, anchor_anew, complete
-from dsc_lsp.engine.base import Engine, Generation, GenerationRequest, Prompt
+from dsc_lsp.engine.base import Engine, Generation, GenerationRequest, Prompt, Tokenizer
 from dsc_lsp.measure.traces import Trace
+from dsc_lsp.models import ModelFamily
 from dsc_lsp.prompt import Prompts
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
@@ -175,12 +176,25 @@ class _Recorder:
     """An engine that remembers what it was asked last."""
 
     def __init__(self, engine: Engine) -> None:
-        self.name = engine.name
-        self.family = engine.family
-        self.tokenizer = engine.tokenizer
-        self.context_tokens = engine.context_tokens
         self.last = GenerationRequest(Prompt(()), 1)
         self._engine = engine
+
+    @property
+    def name(self) -> str:
+        return self._engine.name
+
+    @property
+    def family(self) -> ModelFamily:
+        return self._engine.family
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        # Of several servers, another one may answer from now on.
+        return self._engine.tokenizer
+
+    @property
+    def context_tokens(self) -> int:
+        return self._engine.context_tokens
 
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         self.last = request

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -62,10 +63,12 @@ class FakeServer:
     probes: list[Call] = field(default_factory=list)
     connections: int = 0
     answers_probes: bool = True
+    tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{self.port}/v1"
 
     @property
     def place(self) -> str:
@@ -95,6 +98,10 @@ def serving(
             except OSError:
                 return
             server.connections += 1
+            if server.tls is not None:
+                wire = server.tls.wrap_socket(
+                    wire, server_side=True, do_handshake_on_connect=False
+                )
             open_wires.add(wire)
             threads.append(threading.Thread(target=_serve, args=(server, wire)))
             threads[-1].start()
@@ -168,7 +175,7 @@ def _serve(server: FakeServer, wire: socket.socket) -> None:
                 if call is None:
                     return
                 _respond(server, call)
-            except (ClientGone, OSError):
+            except (ClientGone, OSError, ValueError):  # ValueError: TLS ended under a read
                 return
 
 
@@ -194,6 +201,9 @@ def _respond(server: FakeServer, call: Call) -> None:
             answer(call, "404 Not Found")
         else:
             answer(call, "200 OK", json.dumps(page), "Content-Type: application/json")
+    elif call.method == "CONNECT":
+        server.calls.append(call)
+        server.behaviour(call)
     elif server.answers_probes and _is_probe(call.body):
         server.probes.append(call)
         _answer_probe(call)

@@ -51,7 +51,9 @@ class Connection:
             limits=httpx2.Limits(keepalive_expiry=_KEEP_SECONDS),
             follow_redirects=False,
             # A proxy of the environment is not asked for what is on this machine.
-            trust_env=not endpoint.is_loopback,
+            mounts=dict.fromkeys(("all://", "http://", "https://"))
+            if endpoint.is_loopback
+            else {},
         )
 
     async def get(self, url: str) -> Answer:
@@ -104,7 +106,9 @@ class Connection:
             yield
         except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout) as error:
             raise faults.too_slow(self.endpoint, self.patience_seconds) from error
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
+        except httpx2.ProxyError as error:
+            raise faults.held_up(self.endpoint) from error
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             if _is_distrust(error):
                 raise faults.untrusted(self.endpoint) from error
             raise faults.down(self.endpoint) from error

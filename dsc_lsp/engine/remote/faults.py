@@ -87,6 +87,15 @@ def down(endpoint: Endpoint, *, retry_seconds: float | None = None) -> RemoteErr
     )
 
 
+def held_up(endpoint: Endpoint) -> RemoteError:
+    """Return the fault of a proxy that does not let us through."""
+    return RemoteError(
+        f"The proxy that the environment names (HTTPS_PROXY) does not let us through to"
+        f" {endpoint.place}. Where the server can be reached without it, add it to NO_PROXY.",
+        is_down=True,
+    )
+
+
 def untrusted(endpoint: Endpoint) -> RemoteError:
     """Return the fault of a server whose certificate nobody whom we trust has signed."""
     return RemoteError(
