@@ -8,6 +8,7 @@ import torch
 
 from dsc_lsp.engine.base import EngineError
 
+_WITH_PEAK = ("cuda", "xpu")
 _SMALL_MODEL_BYTES = 64 * 2**20
 _OUT_OF_MEMORY = (
     "DefaultCPUAllocator",  # c10/core/impl/alloc_cpu.cpp
@@ -135,3 +136,16 @@ def describe(device: torch.device) -> str:
     if device.type == "cpu":
         return f"CPU ({platform.machine()}, {os.cpu_count()} cores)"
     return str(device)
+
+
+def forget_peak(device: torch.device) -> None:
+    """Begin anew to look for the most memory that is occupied."""
+    if device.type in _WITH_PEAK:
+        torch.accelerator.memory.reset_peak_memory_stats(device)
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the most memory that tensors occupied; of a CPU what the process occupies now."""
+    if device.type in _WITH_PEAK:
+        return int(torch.accelerator.memory.max_memory_allocated(device))
+    return psutil.Process().memory_info().rss

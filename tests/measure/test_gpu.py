@@ -1,0 +1,103 @@
+"""The GPU script, on a CPU with tiny shapes: it measures, goes on where it was, and can fail."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dsc_lsp.engine import proof, roofline
+from dsc_lsp.engine.graphs import GraphSteps
+from dsc_lsp.measure import gpu
+from tests.recorded_graphs import RecordedGraphs
+
+ARGUMENTS = ["--device", "cpu", "--shape", "tiny", "--keys", "6", "--prompt-tokens", "120"]
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(proof, "_RUNS", 15)
+    monkeypatch.setattr(proof, "_PROMPTS", 2)
+    monkeypatch.setattr(proof, "_CAPACITY", 500)
+    monkeypatch.setattr(roofline, "_BYTES", {"cpu": 2**24})
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_it_measures_prints_a_table_and_goes_on_where_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "gpu.json"
+    arguments = [*ARGUMENTS, "--output", str(output)]
+    assert gpu.main(arguments) == 0
+    printed = capsys.readouterr().out
+    parts = json.loads(output.read_text())["parts"]
+    assert all(one["equal"] == one["compared"] for one in parts["correctness"])
+    tiny = parts["tiny"]
+    assert tiny["keys"] == 6
+    assert tiny["new_tokens_median"] == 16
+    assert 60 <= tiny["prompt_tokens_median"] <= 120
+    assert tiny["generate_keystroke_ms"]["p50"] > 0
+    assert tiny["roofline_share"] > 0
+    for line in ("| | tiny |", "| `generate` / ours | ", "| peak memory, GiB | "):
+        assert line in printed
+
+    def again(*_arguments: Any) -> Any:
+        raise AssertionError("it was measured before")
+
+    monkeypatch.setattr(gpu, "_shape", again)
+    monkeypatch.setattr(gpu, "_correctness", again)
+    assert gpu.main(arguments) == 0
+    assert capsys.readouterr().out == printed
+    with pytest.raises(AssertionError):
+        gpu.main([*arguments, "--keys", "7"])
+
+
+def test_a_part_that_is_cut_off_leaves_those_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    output = tmp_path / "gpu.json"
+    monkeypatch.setattr(gpu, "_shape", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        gpu.main([*ARGUMENTS, "--output", str(output)])
+    assert list(json.loads(output.read_text())["parts"]) == ["correctness"]
+
+
+def test_a_device_that_is_not_there_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "gpu.json"
+    assert gpu.main(["--device", "cuda:99", "--output", str(output)]) == 1
+    assert "The device cuda:99 is not there" in capsys.readouterr().err
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_graphs_that_do_nothing_are_found_out(
+    monkeypatch: pytest.MonkeyPatch, *, broken: bool
+) -> None:
+    """The comparison is not one of a thing with itself: recorded graphs pass, idle ones fail."""
+
+    class Idle(RecordedGraphs):
+        def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+            work()
+            return lambda: None
+
+    backend = Idle if broken else RecordedGraphs
+    monkeypatch.setattr(
+        proof, "steps_over", lambda model, cache, _how: GraphSteps(model, cache, backend())
+    )
+    device = torch.device("cpu")
+    found = [
+        proof._graphs_against_eager(device, torch.float32),
+        proof._answers_against_eager(device),
+    ]
+    assert found[0].name.startswith("CUDA graphs against eager runs")
+    assert [one.equal == one.compared for one in found] == [not broken, not broken]
