@@ -87,6 +87,11 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="lookup alone, model alone, left to right, and lookup and model together",
     )
+    parser.add_argument(
+        "--context",
+        action="store_true",
+        help="how often a name of another file stands in the prompt, by budget, ours and others'",
+    )
     parser.add_argument("--typing", action="store_true", help="type the gold text, accept, count")
     parser.add_argument(
         "--anchors",
@@ -226,6 +231,7 @@ def _eval(chosen: argparse.Namespace) -> int:
         anchors=chosen.anchors,
         seen=chosen.seen,
         samples=chosen.samples,
+        context=chosen.context,
     )
     return evaluate.run(
         chosen.datasets,

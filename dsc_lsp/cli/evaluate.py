@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from dsc_lsp.cli import recall
 from dsc_lsp.cli.anchors import print_anchors
 from dsc_lsp.cli.configuration import chosen_settings
 from dsc_lsp.cli.usage import UsageError
@@ -50,6 +51,7 @@ class Options:
     anchors: bool
     seen: Path | None
     samples: int
+    context: bool = False
 
 
 def run(
@@ -62,6 +64,8 @@ def run(
 ) -> int:
     """Complete the holes of data sets and print the measures; 1 if the model failed."""
     settings = chosen_settings(model=model, device=device, remote=remote)
+    if options.context:
+        return _context(datasets, options, settings)
     try:
         parts = [_Part.of(dataset, options) for dataset in datasets]
         seen_lines = None if options.seen is None else _seen_lines(options.seen)
@@ -96,6 +100,17 @@ def run(
         return 1
     _print_scores(scores, datasets, settings, engine, options)
     return 0
+
+
+def _context(datasets: Sequence[str], options: Options, settings: Settings) -> int:
+    try:
+        engine = open_engine(settings, lambda _message, _percent: None)
+    except EngineError as error:
+        print(f"dsc-lsp: {error}", file=sys.stderr)
+        return 1
+    return recall.run(
+        datasets, engine, limit=options.limit, seed=options.seed, as_json=options.as_json
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def read_holes(dataset: str, *, seed: int, limit: int | None) -> list[Hole]:
     if path.is_file():
         holes = list(_from_file(path))
     else:
-        holes = list(_from_folder(path if path.is_dir() else _package_folder(dataset), seed))
+        holes = list(_from_folder(folder_of(dataset), seed))
     if not holes:
         raise DatasetError(f"{dataset} holds no code in which a hole could be cut")
     if limit is None or limit >= len(holes):
@@ -83,14 +83,24 @@ def read_repository(dataset: str) -> Repository:
     Raises:
         DatasetError: there is no such data set.
     """
-    repository, path = Repository(), Path(dataset)
-    if path.is_file():
+    repository = Repository()
+    if Path(dataset).is_file():
         return repository
-    folder = path if path.is_dir() else _package_folder(dataset)
+    folder = folder_of(dataset)
     repository.index.update_all(
         (source.absolute().as_uri(), text) for source, _, text in _sources(folder)
     )
     return repository
+
+
+def folder_of(dataset: str) -> Path:
+    """Return a folder by its path, or an installed package's by its name.
+
+    Raises:
+        DatasetError: there is neither.
+    """
+    path = Path(dataset)
+    return path if path.is_dir() else _package_folder(dataset)
 
 
 def hole_in(
