@@ -52,7 +52,7 @@ class ScriptedEngine:
         self.said: list[bytes] = []
         self.closed = False
         self._answers = list(answers)
-        self._last = self._answers[0]
+        self._last: Answer = self._answers[0] if answers else ""
         self._before_token = before_token
         self._logprob = logprob
 
