@@ -104,6 +104,13 @@ class GraphSteps:
         """The widths and lengths for which there is a graph."""
         return frozenset(self._replays)
 
+    def prepare(self) -> None:
+        """Capture all widths at the whole length, where most prompts end; the cache is empty."""
+        assert not self.cache.ids, "the first row is written"
+        for width in range(1, WIDEST + 1):
+            if self._graphs is not None:
+                self._replay(self._graphs, width, self.cache.capacity)
+
     @torch.inference_mode()
     def run(self, ids: Sequence[int], rows: int) -> Rows:
         """Read tokens and return what follows the last ``rows`` of them."""
@@ -165,4 +172,6 @@ def steps_over(model: Llama, cache: KVCache, quantization: str) -> Steps:
     # LLM.int8() asks the host whether there are outliers, which no graph can.
     if model.device.type != "cuda" or quantization == "int8":
         return EagerSteps(model, cache)
-    return GraphSteps(model, cache, CudaGraphs(model.device))
+    steps = GraphSteps(model, cache, CudaGraphs(model.device))
+    steps.prepare()
+    return steps

@@ -105,6 +105,17 @@ def test_an_engine_with_graphs_says_what_one_without_says(
     assert recorded.captures
 
 
+def test_what_is_prepared_is_right_when_it_is_needed(model: Llama) -> None:
+    recorded = RecordedGraphs()
+    ours, eager = GraphSteps(model, cache_of(model), recorded), EagerSteps(model, cache_of(model))
+    ours.prepare()
+    assert ours.captured == {(width, CAPACITY) for width in range(1, WIDEST + 1)}
+    for ids in ([7] * 70, [1], [2, 3], [4, 5, 6], [7, 8, 9, 1], [2, 3, 4, 5, 6]):
+        mine, expected = ours.run(ids, 1), eager.run(ids, 1)
+        torch.testing.assert_close(mine.logits, expected.logits, atol=1e-9, rtol=1e-9)
+    assert recorded.captures == WIDEST
+
+
 def test_adjustments_see_the_logits_of_their_own_step(model: Llama) -> None:
     """Logits stand in one buffer, and what is read of it must be the newest."""
     ours, eager = (
