@@ -82,7 +82,8 @@ STARTER = ModelFamily(
     begin_of_text=BEGIN_OF_TEXT,
     stop=_FIM_STOPS,
     fim=DEEPSEEK_FIM,
-    # A model this small needs the recent text right before what it writes.
+    # A model this small needs the recent text right before what it writes; measured with
+    # ``eval --anchors`` in docs/log.md (fewer lines are worse, more no better).
     anchor_lines=8,
     prompt_tokens=480,
     suffix_tokens=96,
@@ -109,6 +110,7 @@ DEEPSEEK_CODER_BASE = ModelFamily(
     begin_of_text=BEGIN_OF_TEXT,
     stop=_FIM_STOPS,
     fim=DEEPSEEK_FIM,
+    # The documented form, kept where typing began; other places are not measured yet.
     anchor_lines=None,
     prompt_tokens=16_384,
     suffix_tokens=256,
