@@ -5,6 +5,7 @@ import platform
 
 import psutil
 import torch
+from threadpoolctl import threadpool_limits
 
 from dsc_lsp.engine.base import EngineError
 
@@ -127,6 +128,7 @@ def use_cpu_for(weight_bytes: int) -> None:
     """
     if weight_bytes < _SMALL_MODEL_BYTES:
         torch.set_num_threads(1)
+        threadpool_limits(1, user_api="blas")
 
 
 def describe(device: torch.device) -> str:

@@ -14,6 +14,7 @@ import torch
 
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama, Place
+from dsc_lsp.engine.numpy_steps import NumPySteps, suits_numpy
 from dsc_lsp.engine.pace import Pace
 from dsc_lsp.engine.steps import EagerSteps, Rows, Steps, causal_mask, read_out
 
@@ -169,6 +170,8 @@ def bucket_of(length: int, capacity: int) -> int:
 
 def steps_over(model: Llama, cache: KVCache, quantization: str) -> Steps:
     """Return the fastest steps that a device and a way of storing matrices allow."""
+    if suits_numpy(model) and quantization == "none":
+        return NumPySteps(model, cache)
     # LLM.int8() asks the host whether there are outliers, which no graph can.
     if model.device.type != "cuda" or quantization == "int8":
         return EagerSteps(model, cache)

@@ -113,20 +113,20 @@ class Llama:
         self.config = config
         self.device = weights.embedding.device
         self.dtype = weights.embedding.dtype
-        self._weights = weights
-        self._cosine, self._sine = _rotary_tables(config, self.device, self.dtype)
+        self.weights = weights
+        self.rotary_tables = _rotary_tables(config, self.device, self.dtype)
         self._scale = 1 / math.sqrt(config.head_dim)
 
     @property
     def weight_bytes(self) -> int:
         """The bytes of weights that each token reads."""
-        return self._weights.bytes_per_token
+        return self.weights.bytes_per_token
 
     @torch.inference_mode()
     def forward(self, ids: torch.Tensor, place: Place, cache: KVCache) -> torch.Tensor:
         """Return the last layer's normalized states of new tokens, shape (tokens, hidden)."""
         tokens = ids.shape[0]
-        config, weights = self.config, self._weights
+        config, weights = self.config, self.weights
         rotation = self._rotation(place.positions)
         group = config.heads // config.kv_heads
         mask = place.mask
@@ -147,15 +147,16 @@ class Llama:
     @torch.inference_mode()
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """Return the logits after tokens with these states: shape (tokens, vocabulary)."""
-        return self._weights.head(states)
+        return self.weights.head(states)
 
     def _normalized(self, states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return F.rms_norm(states, (self.config.hidden,), weight, self.config.norm_epsilon)
 
     def _rotation(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return cosines and signed sines of shape (tokens, 1, head_dim)."""
-        cosine = self._cosine.index_select(0, positions).unsqueeze(1)
-        return cosine, self._sine.index_select(0, positions).unsqueeze(1)
+        cosines, sines = self.rotary_tables
+        cosine = cosines.index_select(0, positions).unsqueeze(1)
+        return cosine, sines.index_select(0, positions).unsqueeze(1)
 
     def _rotate(self, qkv: torch.Tensor, rotation: tuple[torch.Tensor, torch.Tensor]) -> None:
         """Turn queries and keys in place; ``qkv`` has shape (tokens, all heads, head_dim).

@@ -3,8 +3,9 @@
 import itertools
 import math
 import random
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,11 +15,12 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM
 
 from dsc_lsp.cancel import Cancelled, CancelToken
-from dsc_lsp.engine import decode
+from dsc_lsp.engine import decode, graphs
 from dsc_lsp.engine.base import EngineError, Generation, GenerationRequest, Prompt, PromptPart
 from dsc_lsp.engine.config import read_config
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.local import LocalEngine
+from dsc_lsp.engine.numpy_steps import NumPySteps
 from dsc_lsp.engine.opening import open_local
 from dsc_lsp.engine.tokens import load_tokenizer
 from dsc_lsp.engine.weights import load_weights
@@ -59,8 +61,15 @@ def model(checkpoint: Path) -> Llama:
     return Llama(config, load_weights(checkpoint, config, device=where, dtype=torch.float64))
 
 
-@pytest.fixture
-def engine(checkpoint: Path, model: Llama) -> LocalEngine:
+@pytest.fixture(params=["numpy", "torch"])
+def engine(
+    request: pytest.FixtureRequest,
+    checkpoint: Path,
+    model: Llama,
+    monkeypatch: pytest.MonkeyPatch,
+) -> LocalEngine:
+    """Few tokens are computed with one or the other."""
+    monkeypatch.setattr(graphs, "suits_numpy", lambda _model: request.param == "numpy")
     return LocalEngine(
         name="tiny",
         family=DEEPSEEK_CODER_BASE,
@@ -74,20 +83,21 @@ def engine(checkpoint: Path, model: Llama) -> LocalEngine:
 def expected(reference: Any) -> Expected:
     """What transformers says after some ids, up to a control token."""
 
-    def generated(ids: Sequence[int], most: int, stop: Collection[int] = STOP) -> list[int]:
+    @cache
+    def generated(ids: tuple[int, ...], most: int) -> list[int]:
         prompt = torch.tensor([list(ids)])
         output = reference.generate(
             prompt,
             attention_mask=torch.ones_like(prompt),
             max_new_tokens=min(most, CONTEXT - len(ids)),
             do_sample=False,
-            eos_token_id=sorted(stop),
+            eos_token_id=sorted(STOP),
             pad_token_id=0,
         )
         new = output[0, len(ids) :].tolist()
-        return list(itertools.takewhile(lambda token: token not in stop, new))
+        return list(itertools.takewhile(lambda token: token not in STOP, new))
 
-    return generated
+    return lambda ids, most: generated(tuple(ids), most)
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 8, 64, 140])
@@ -360,16 +370,21 @@ def hooked(engine: LocalEngine, before: Callable[[int], None]) -> Iterator[None]
     """Call a function before each run of the last layer, when the first has run already."""
     calls = itertools.count()
     layers = engine._model.config.layers
-    attention = engine._model._attention
 
-    def hooked_attention(*arguments: Any) -> torch.Tensor:
-        forward, layer = divmod(next(calls), layers)
-        if layer == layers - 1:
-            before(forward)
-        return attention(*arguments)
+    def hooked_(attention: Callable[..., Any]) -> Callable[..., Any]:
+        def hooked_attention(*arguments: Any) -> Any:
+            forward, layer = divmod(next(calls), layers)
+            if layer == layers - 1:
+                before(forward)
+            return attention(*arguments)
 
+        return hooked_attention
+
+    steps = engine._room.steps
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine._model, "_attention", hooked_attention)
+        patch.setattr(engine._model, "_attention", hooked_(engine._model._attention))
+        if isinstance(steps, NumPySteps):
+            patch.setattr(steps, "_attended", hooked_(steps._attended))
         yield
 
 
