@@ -9,6 +9,7 @@ import torch
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Effort
 from dsc_lsp.engine.choice import Adjustment, Branch, choose
+from dsc_lsp.engine.drafts import Draft, Drafting
 from dsc_lsp.engine.steps import Rows, Steps
 
 PREFILL_CHUNK = 512
@@ -23,6 +24,7 @@ class Decoding:
     stop: Collection[int]
     adjustments: Sequence[Adjustment] = ()
     branch: Branch | None = None
+    drafting: Drafting | None = None
 
 
 def generate(
@@ -38,21 +40,62 @@ def generate(
     token of ``decoding.stop``, which is not yielded. The cache is right at every point where the
     caller may leave the iteration, so the next request can build on it. ``effort`` counts along.
     """
-    rows = prefill(steps, ids, cancel, effort)
+    rows, draft = prefill(steps, ids, cancel, effort), Draft()
     generated: list[int] = []
     while True:
-        token, logprob = _chosen(rows, 0, generated, decoding)
-        if token in decoding.stop:
-            return
-        generated.append(token)
-        yield token, logprob
-        if len(generated) == decoding.max_new_tokens:
-            return
+        accepted = 0
+        for index in range(len(draft.ids) + 1):
+            token, logprob = _chosen(rows, index, generated, decoding)
+            if token in decoding.stop:
+                return
+            generated.append(token)
+            is_right = index < len(draft.ids) and token == draft.ids[index]
+            accepted += is_right
+            effort.accepted += is_right
+            yield token, logprob
+            if len(generated) == decoding.max_new_tokens:
+                return
+            if not is_right:
+                break
+        _learn(decoding.drafting, draft, accepted)
         cancel.check()
-        began = time.perf_counter()
-        rows = steps.run([token], 1)
-        effort.decode_ms += (time.perf_counter() - began) * 1000
-        effort.steps += 1
+        # What was drafted and not chosen stands behind; the cache is right about that, too.
+        steps.cache.crop(len(ids) + len(generated) - 1)
+        draft = _draft(generated, decoding)
+        rows = _step(steps, generated[-1], draft, decoding.drafting, effort)
+
+
+def _draft(generated: Sequence[int], decoding: Decoding) -> Draft:
+    """Return as much of a guess as is worth checking and may still be said."""
+    if decoding.drafting is None:
+        return Draft()
+    draft = decoding.drafting.guess(generated)
+    most = decoding.max_new_tokens - len(generated) - 1
+    if not draft.ids or most < 1:
+        return Draft()
+    worth = decoding.drafting.thrift.worth(draft.source)
+    return Draft(draft.ids[: min(most, worth)], draft.source)
+
+
+def _step(
+    steps: Steps, token: int, draft: Draft, drafting: Drafting | None, effort: Effort
+) -> Rows:
+    """Read a token and what is guessed to follow; returns what follows each of them."""
+    began = time.perf_counter()
+    rows = steps.run([token, *draft.ids], len(draft.ids) + 1)
+    seconds = time.perf_counter() - began
+    effort.decode_ms += seconds * 1000
+    effort.steps += 1
+    effort.drafted += len(draft.ids)
+    if drafting is not None:
+        drafting.thrift.took(len(draft.ids) + 1, seconds)
+    return rows
+
+
+def _learn(drafting: Drafting | None, draft: Draft, accepted: int) -> None:
+    if drafting is not None and draft.ids:
+        checked = min(accepted + 1, len(draft.ids))
+        drafting.thrift.held(draft.source, checked, accepted)
 
 
 def prefill(steps: Steps, ids: Sequence[int], cancel: CancelToken, effort: Effort) -> Rows:

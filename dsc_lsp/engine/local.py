@@ -21,6 +21,7 @@ from dsc_lsp.engine.branching import branch_of
 from dsc_lsp.engine.choice import Adjustment, Branch
 from dsc_lsp.engine.decode import Decoding, generate, score
 from dsc_lsp.engine.devices import is_out_of_memory
+from dsc_lsp.engine.drafts import Drafting, Remembered, Thrift, guesses
 from dsc_lsp.engine.healing import (
     Healed,
     HealedContinuations,
@@ -35,6 +36,7 @@ from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.room import Room, give_back
 from dsc_lsp.engine.steps import EagerSteps
 from dsc_lsp.engine.tokens import CheckpointTokenizer
+from dsc_lsp.lookup import Continuations
 from dsc_lsp.models import ModelFamily
 
 
@@ -55,6 +57,8 @@ class LocalEngine:
         self.family = family
         self.tokenizer = tokenizer
         self._model = model
+        self._thrift = Thrift()
+        self._said_last = list[int]()
         self._stop = frozenset(tokenizer.control(token) for token in family.stop)
         self._room = Room(model, context_tokens, quantization)
 
@@ -103,11 +107,15 @@ class LocalEngine:
             word = heal.begins_with.decode("utf-8", "replace")
             followed = HealedContinuations(request.continuations, word)
             request = dataclasses.replace(request, continuations=followed)
+        if request.continuations is not None:
+            remembered = Remembered(request.continuations)
+            request = dataclasses.replace(request, continuations=remembered)
         decoding = Decoding(
             min(request.max_new_tokens + heal.tokens, room),
             self._stop,
             (*self._adjustments(request), *self._held_to(heal.begins_with)),
             self._branch(request.rank, len(heal.begins_with)),
+            self._drafting(ids, request.continuations),
         )
         effort = Effort()
         tokens = without_bytes(self._tokens(ids, decoding, cancel, effort), len(heal.begins_with))
@@ -161,6 +169,11 @@ class LocalEngine:
             return ()
         return (interpolation(request.continuations, self.tokenizer, mixture),)
 
+    def _drafting(self, ids: Sequence[int], continuations: Continuations | None) -> Drafting:
+        """Return who guesses; what was suggested last and not taken may come again."""
+        before = (*self._said_last, *ids)
+        return Drafting(guesses(before, continuations, self.tokenizer), self._thrift)
+
     def _held_to(self, begins_with: bytes) -> tuple[Adjustment, ...]:
         if not begins_with:
             return ()
@@ -184,10 +197,10 @@ class LocalEngine:
     def _tokens(
         self, ids: tuple[int, ...], decoding: Decoding, cancel: CancelToken, effort: Effort
     ) -> Iterator[Token]:
-        begun = False
+        said = self._said_last = list[int]()
         try:
             for token, logprob in generate(self._room.steps, ids, decoding, cancel, effort):
-                begun = True
+                said.append(token)
                 yield Token(token, self.tokenizer.bytes_of(token), logprob)
         except RuntimeError as error:
             if not is_out_of_memory(error):
@@ -195,7 +208,7 @@ class LocalEngine:
         else:
             return
         self._room.shrink()
-        if not begun:
+        if not said:
             raise EngineChanged
         raise EngineError(
             "The device ran out of memory in the middle of a suggestion. The next one looks at"

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from threadpoolctl import threadpool_limits
 from transformers import LlamaForCausalLM
 
 from dsc_lsp.cancel import Cancelled, CancelToken
@@ -40,7 +41,8 @@ def _one_thread() -> Iterator[None]:
     """For models this small, threads only wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with threadpool_limits(1, user_api="blas"):
+        yield
     torch.set_num_threads(threads)
 
 
