@@ -20,7 +20,7 @@ from dsc_lsp.settings import Settings
 from tests.scripted import ScriptedEngine
 
 MODULES = 24
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 SECRET_FILES = (".env", ".env.py", "secrets/keys.py", "local_settings.py", "id_rsa", "server.pem")
 UPPER, WORD = string.ascii_uppercase + string.digits, string.ascii_letters + string.digits
 
