@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from transformers import LlamaForCausalLM
 
 from dsc_lsp.cancel import Cancelled, CancelToken
+from dsc_lsp.completion import complete
 from dsc_lsp.engine import decode, graphs
 from dsc_lsp.engine.base import EngineError, Generation, GenerationRequest, Prompt, PromptPart
 from dsc_lsp.engine.config import read_config
@@ -26,7 +27,10 @@ from dsc_lsp.engine.opening import open_local
 from dsc_lsp.engine.tokens import load_tokenizer
 from dsc_lsp.engine.weights import load_weights
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
+from dsc_lsp.repository import Repository
+from dsc_lsp.settings import Settings
 from tests.checkpoints import make_checkpoint
+from tests.documents import cursor_in
 
 CONTEXT = 160
 STOP = frozenset(range(256, 256 + len(DEEPSEEK_CODER_BASE.control_tokens)))
@@ -257,6 +261,19 @@ def test_the_context_is_no_longer_than_the_models_positions(checkpoint: Path) ->
         str(checkpoint), device="cpu", context_tokens=100_000, report=lambda _what, _percent: None
     )
     assert engine.context_tokens == 512
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["‸", "‸def f():\n    pass\n", "x = 1\n" * 2000 + "y‸ = 2\n", "x" * 9000 + "‸", "\n\n‸"],
+)
+def test_odd_documents_are_answered_and_the_next_one_too(engine: LocalEngine, text: str) -> None:
+    """Nothing, a suffix only, and more than the context holds."""
+    for document in (text, "def f(a):\n    ‸"):
+        settings = Settings(max_new_tokens=4, context_tokens=100_000)
+        answer = complete(cursor_in(document), Repository(), settings, engine, CancelToken())
+        assert answer.prompt_tokens + answer.new_tokens <= CONTEXT
+        assert answer.text or answer.withheld
 
 
 def test_missing_weights_are_counted(tmp_path: Path) -> None:
