@@ -50,8 +50,8 @@ Numbers = npt.NDArray[np.float64]
 class Vocabulary(Protocol):
     """What is needed of a model's tokenizer."""
 
-    def encode(self, text: str) -> tuple[int, ...]:
-        """Return the ids of a text."""
+    def first(self, text: str) -> int | None:
+        """Return the first id of a text; ``None`` if it is empty."""
         ...
 
     def bytes_of(self, token: int) -> bytes:
@@ -132,9 +132,9 @@ def evidence_of(
     found = continuations.after(said)
     weights: dict[int, float] = {}
     for one in found:
-        ids = vocabulary.encode(one.text[:_READ])
-        if ids:
-            weights[ids[0]] = weights.get(ids[0], 0.0) + one.weight
+        first = vocabulary.first(one.text[:_READ])
+        if first is not None:
+            weights[first] = weights.get(first, 0.0) + one.weight
     if not weights:
         return None
     ids = tuple(weights)

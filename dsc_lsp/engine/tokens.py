@@ -34,10 +34,18 @@ class CheckpointTokenizer:
         self._control_ids = dict(control_ids)
         self._bytes = id_to_bytes
         self._lines: LRUCache[str, tuple[int, ...]] = LRUCache(_CACHED_LINES)
+        self._first: LRUCache[str, int | None] = LRUCache(_CACHED_LINES)
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Return the ids of user text; control tokens written in it are ordinary text."""
         return tuple(token for line in split_lines(text) for token in self._encode_line(line))
+
+    def first(self, text: str) -> int | None:
+        """Return the first id of a text; ``None`` if it is empty."""
+        if text not in self._first:
+            ids = self.encode(text)
+            self._first[text] = ids[0] if ids else None
+        return self._first[text]
 
     def control(self, name: str) -> int:
         """Return the id of a control token of the family."""
