@@ -50,6 +50,10 @@ Numbers = npt.NDArray[np.float64]
 class Vocabulary(Protocol):
     """What is needed of a model's tokenizer."""
 
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Return the ids of a text."""
+        ...
+
     def first(self, text: str) -> int | None:
         """Return the first id of a text; ``None`` if it is empty."""
         ...

@@ -15,8 +15,11 @@ EVEN = Mixture(share=(0.0,) * len(FEATURES), opinion=0.0)
 class Letters:
     """A vocabulary of the first letters, one token each."""
 
+    def encode(self, text: str) -> tuple[int, ...]:
+        return tuple(ord(letter) - ord("a") for letter in text)
+
     def first(self, text: str) -> int | None:
-        return ord(text[0]) - ord("a") if text else None
+        return self.encode(text)[0] if text else None
 
     def bytes_of(self, token: int) -> bytes:
         return bytes([ord("a") + token])
