@@ -50,6 +50,7 @@ def proofs(device: str) -> list[Proof]:
         _graphs_against_eager(where, exact),
         _graphs_against_eager(where, half),
         _answers_against_eager(where),
+        _drafts_against_eager(where),
         _forward_against_transformers(where),
     ]
 
@@ -86,6 +87,28 @@ def _answers_against_eager(device: torch.device) -> Proof:
         _answer(ours, ids) == _answer(eager, ids) for ids in _prompts(model.config.vocabulary)
     )
     return Proof("answers with graphs against eager ones, float32", _PROMPTS, equal, 0.0)
+
+
+def _drafts_against_eager(device: torch.device) -> Proof:
+    """Check guesses, right for a while and then wrong, in one step as drafts are checked."""
+    model = _model(parse_config(_SMALL.config()), device, torch.float32)
+    ours, eager = steps_over(model, _cache(model), "none"), EagerSteps(model, _cache(model))
+    chance, equal = random.Random(2), 0
+    for ids in _prompts(model.config.vocabulary):
+        expected = _answer(eager, ids)
+        ours.cache.crop(0)
+        said = [ours.run(ids, 1).best[0]]
+        while len(said) < len(expected):
+            draft = expected[len(said) : len(said) + WIDEST - 1]
+            wrong = chance.randrange(2 * len(draft))
+            draft = [token + (at == wrong) for at, token in enumerate(draft)]
+            before = len(ours.cache.ids)
+            best = ours.run([said[-1], *draft], 1 + len(draft)).best
+            right = [*map(int.__eq__, best, draft), False].index(False)
+            said += best[: right + 1]
+            ours.cache.crop(before + 1 + right)
+        equal += said[: len(expected)] == expected
+    return Proof("drafts checked in one step against eager answers, float32", _PROMPTS, equal, 0.0)
 
 
 def _forward_against_transformers(device: torch.device) -> Proof:
