@@ -14,7 +14,7 @@ from functools import lru_cache
 from dsc_lsp import context, postprocess, prompt, syntax
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.context import Context
-from dsc_lsp.document import Cursor
+from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine.base import (
     Effort,
     Engine,
@@ -156,8 +156,10 @@ def _complete(
     start = time.perf_counter()
     extent = extent_of(cursor, settings, after_acceptance=after_acceptance)
     syntax_ms = _since(start)
+    cancel.check()
     words = prompts.at(cursor, terms_at(cursor, settings, engine, repository))
     prompt_ms = _since(start)
+    cancel.check()
     most = _most_new_tokens(settings, engine)
     request = GenerationRequest(
         words,
@@ -276,6 +278,30 @@ def anchor_anew(
         return
     with suppress(EngineChanged):
         next(engine.generate(GenerationRequest(words, 1), cancel).tokens, None)
+
+
+def warm_up(
+    document: Document,
+    repository: Repository,
+    settings: Settings,
+    engine: Engine,
+    cancel: CancelToken,
+) -> None:
+    """Do at leisure what only the first suggestion in a document costs, but for the model.
+
+    That is imports, the grammar, and a look for secrets at each line: 0.2 s for 10,000 lines.
+
+    Raises:
+        Cancelled: somebody called ``cancel``.
+    """
+    cursor = redacted(Cursor(document, Position(0, 0)))
+    if cursor is None:
+        return
+    cancel.check()
+    extent_of(cursor, settings)
+    prompt_at(cursor, settings, engine, repository)
+    cancel.check()
+    repository.continuations(cursor).after("")
 
 
 def extent_of(

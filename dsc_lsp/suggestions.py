@@ -6,9 +6,8 @@ deleted comes back as the beginning of what is offered now. What editors do by t
 followed: blanks typed otherwise, and closing signs inserted behind the cursor.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
-
-from cachetools import LRUCache
 
 from dsc_lsp.document import Cursor, Document, Position
 
@@ -28,25 +27,33 @@ class Suggestions:
     """The last suggestions, the least recently used one forgotten first; one thread at a time."""
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
-        self._offered: LRUCache[tuple[str, int, Position], Suggestion] = LRUCache(remembered)
+        self._remembered = remembered
+        # A cache of a library counts each look at an entry as a use, and ``find`` looks at all.
+        self._offered: OrderedDict[tuple[str, int, Position], Suggestion] = OrderedDict()
 
     def remember(self, cursor: Cursor, text: str) -> None:
         """Keep a suggestion; an empty one is not worth it."""
-        if text:
-            document = cursor.document
-            key = (document.uri, document.version, cursor.position)
-            self._offered[key] = Suggestion(cursor, text)
+        if not text:
+            return
+        document = cursor.document
+        key = (document.uri, document.version, cursor.position)
+        self._offered[key] = Suggestion(cursor, text)
+        self._offered.move_to_end(key)
+        if len(self._offered) > self._remembered:
+            self._offered.popitem(last=False)
 
     def find(self, cursor: Cursor) -> str | None:
         """Return what is left of a suggestion that leads to this cursor, the newest first.
 
         One that was followed letter by letter comes before one that was followed but for blanks.
         """
-        own = [key for key in reversed(list(self._offered)) if key[0] == cursor.document.uri]
+        uri = cursor.document.uri
+        own = [item for item in reversed(self._offered.items()) if item[0][0] == uri]
         for follow in (rest_of, loose_rest_of):
-            for key in own:
-                rest = follow(self._offered[key], cursor)
+            for key, suggestion in own:
+                rest = follow(suggestion, cursor)
                 if rest is not None:
+                    self._offered.move_to_end(key)
                     return rest
         return None
 
@@ -65,7 +72,7 @@ def rest_of(suggestion: Suggestion, cursor: Cursor) -> str | None:
     if now.position < then.position:
         return _between(then, now.position) + suggestion.text if _differ_at(now, then) else None
     # The cheapest question first: comparing long documents for each suggestion takes milliseconds.
-    if now.position.line - then.position.line > suggestion.text.count("\n"):
+    if now.position.line - then.position.line > _count_breaks(suggestion.text):
         return None
     typed = _between(now, then.position)
     if not suggestion.text.startswith(typed) or not _differ_at(then, now):
@@ -88,7 +95,7 @@ def loose_rest_of(suggestion: Suggestion, cursor: Cursor) -> str | None:
     then, now = suggestion.cursor, cursor
     if now.position <= then.position:
         return None
-    if now.position.line - then.position.line > suggestion.text.count("\n"):
+    if now.position.line - then.position.line > _count_breaks(suggestion.text):
         return None
     rest = _rest_but_for_blanks(suggestion.text, _between(now, then.position))
     closers = None if rest is None else _inserted_behind(then, now)
@@ -111,6 +118,9 @@ def as_accepted(suggestion: Suggestion) -> Cursor:
 
 def is_taken(suggestion: Suggestion, document: Document) -> bool:
     """Whether a document is the one that accepting the suggestion gives."""
+    more = len(document.rows) - len(suggestion.cursor.document.rows)
+    if more != _count_breaks(suggestion.text):
+        return False  # as at most keys, which need not wait for a copy of the line table
     return as_accepted(suggestion).document.lines == document.lines
 
 
@@ -171,6 +181,10 @@ def _without_closers(rest: str, closers: str) -> str | None:
     if "\n" in rest or "\r" in rest or not rest.endswith(closers):
         return None
     return rest[: -len(closers)]
+
+
+def _count_breaks(text: str) -> int:
+    return text.count("\n") or text.count("\r")
 
 
 def _in_word(character: str) -> bool:

@@ -11,14 +11,16 @@ import re
 from functools import cache, lru_cache
 
 from tree_sitter import Language as GrammarLanguage
-from tree_sitter import Node, Parser
+from tree_sitter import Node, Parser, Query, QueryCursor
 
 from dsc_lsp.document import Cursor, Document, indentation, split_lines
 from dsc_lsp.languages import Grammar, Language, language_of
 
 _WINDOW_LINES = 200
-_MOST_WINDOW_LINES = 2_000
-_WINDOW_BYTES = 100_000
+_MOST_WINDOW_LINES = 400
+_WINDOW_CHARACTERS = 32_000
+"""The parser holds the interpreter lock for 4 ms then."""
+_MOST_INDENTATION = 200
 _BLANKS_AND_STRINGS = " \t\0"
 _BLANK_OUT = bytes(byte if byte in b"\r\n" else ord(" ") for byte in range(256))
 _STRING_OUT = bytes(byte if byte in b"\r\n" else 0 for byte in range(256))
@@ -88,7 +90,7 @@ def code_after(cursor: Cursor) -> str:
     """
     document, start = cursor.document, cursor.position.line + 1
     language = language_of(document.language, document.uri)
-    rest = "".join(document.lines[start : start + _WINDOW_LINES])[:_WINDOW_BYTES]
+    rest = "".join(document.lines[start : start + _WINDOW_LINES])[:_WINDOW_CHARACTERS]
     # Apart, so that what is below needs no new look at each key.
     below, _ = _masked(rest, language, language.preamble)
     return _masked(cursor.line_after, language, language.preamble)[0] + "\n" + below
@@ -146,7 +148,7 @@ def _lines_of_code(cursor: Cursor) -> list[str] | None:
 def _window_before(cursor: Cursor) -> str:
     document, end = cursor.document, cursor.position.line
     above = "".join(document.lines[_start_of_window(document, end) : end])
-    return above[-_WINDOW_BYTES:] + cursor.line_before
+    return above[-_WINDOW_CHARACTERS:] + cursor.line_before
 
 
 def _preamble(cursor: Cursor, language: Language) -> str:
@@ -155,12 +157,24 @@ def _preamble(cursor: Cursor, language: Language) -> str:
 
 
 def _start_of_window(document: Document, end: int) -> int:
-    """Return the line from which to parse: one that is likely not within a comment or string."""
-    enough = max(0, end - _WINDOW_LINES)
-    for number in range(enough, max(-1, enough - _MOST_WINDOW_LINES), -1):
-        if number == 0 or document.lines[number][:1].isalpha():
-            return number
-    return enough
+    """Return the line from which to parse: one that is likely not within a comment or string.
+
+    That is the least indented one of some hundred that begin with a letter, the nearest of those.
+    """
+    enough = end - _WINDOW_LINES
+    if enough <= 0:
+        return 0
+    start, least = enough, _MOST_INDENTATION
+    for number in range(enough, max(0, end - _MOST_WINDOW_LINES) - 1, -1):
+        if number == 0:
+            return 0
+        line = document.lines[number][:_MOST_INDENTATION]
+        code = line.lstrip(" \t")
+        if len(line) - len(code) < least and code[:1].isalpha():
+            start, least = number, len(line) - len(code)
+        if not least:
+            break
+    return start
 
 
 @lru_cache(maxsize=16)
@@ -175,7 +189,7 @@ def _masked(text: str, language: Language, preamble: str) -> tuple[str, bool]:
     before = preamble.encode()
     source = before + text.encode("utf-8", "surrogatepass") + _AT_CURSOR
     code = bytearray(source)
-    spans = _opaque_spans(parser.parse(source).root_node, language)
+    spans = _opaque_spans(parser.parse(source).root_node, language, parser.language)
     for start, end, table in sorted(spans, reverse=True):
         code[start:end] = code[start:end].translate(table, _CONTINUATION_BYTES)
     masked = code[len(before) : -len(_AT_CURSOR)].decode("utf-8", "replace")
@@ -185,18 +199,28 @@ def _masked(text: str, language: Language, preamble: str) -> tuple[str, bool]:
     return masked, unfinished or not code.endswith(_AT_CURSOR)
 
 
-def _opaque_spans(root: Node, language: Language) -> list[tuple[int, int, bytes]]:
+def _opaque_spans(
+    root: Node, language: Language, grammar: GrammarLanguage | None
+) -> list[tuple[int, int, bytes]]:
     """Return the comments and strings: first byte, byte after the last, what becomes of bytes."""
     spans: list[tuple[int, int, bytes]] = []
-    open_nodes = [root]
-    while open_nodes:
-        node = open_nodes.pop()
-        if node.type in language.opaque and not _lacks_its_end(node):
+    query = _opaque_query(language, grammar)
+    for node in QueryCursor(query).captures(root).get("opaque", ()) if query else ():
+        if not _lacks_its_end(node):
             blank = "comment" in node.type or node.type == "text"
             spans.append((node.start_byte, node.end_byte, _BLANK_OUT if blank else _STRING_OUT))
-        elif node.child_count:
-            open_nodes.extend(node.children)
     return spans
+
+
+@cache
+def _opaque_query(language: Language, grammar: GrammarLanguage | None) -> Query | None:
+    """Return what finds the comments and strings, much faster than a walk in Python."""
+    if grammar is None:
+        return None
+    # A kind that another version of the grammar does not know would make the query fail.
+    known = [kind for kind in language.opaque if grammar.id_for_node_kind(kind, True)]
+    kinds = " ".join(f"({kind})" for kind in known)
+    return Query(grammar, f"[{kinds}] @opaque") if known else None
 
 
 def _lacks_its_end(node: Node) -> bool:

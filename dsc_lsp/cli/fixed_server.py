@@ -3,8 +3,8 @@
 ``python -m dsc_lsp.cli.fixed_server``
 """
 
+from dsc_lsp.cli.serve import answer
 from dsc_lsp.measure.fixed import FixedEngine
-from dsc_lsp.server.app import serve
 from dsc_lsp.server.transport import claim_stdio
 from dsc_lsp.settings import Parsed, Settings
 
@@ -12,7 +12,7 @@ from dsc_lsp.settings import Parsed, Settings
 def main() -> None:
     """Serve until the client ends."""
     reader, writer = claim_stdio()
-    serve(reader, writer, lambda _settings, _report: FixedEngine(), Parsed(Settings(), ()))
+    answer(reader, writer, lambda _settings, _report: FixedEngine(), Parsed(Settings(), ()))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.worker import Report
 from dsc_lsp.server import tcp
-from dsc_lsp.server.app import serve
+from dsc_lsp.server.app import Exit, serve
+from dsc_lsp.server.session import OpenEngine
 from dsc_lsp.server.transport import claim_stdio
-from dsc_lsp.settings import Settings, config_file, read_config_file
+from dsc_lsp.settings import Parsed, Settings, config_file, read_config_file
 
 _DEFAULT_HOST = "127.0.0.1"
 _SWITCH_SECONDS = 0.0005
@@ -45,24 +46,31 @@ def run(options: Options) -> NoReturn:
     """
     _check(options)
     listener = _listener(options) if options.tcp else None
-    # A message passes three threads on its way to the answer; while the engine computes in Python
-    # each would wait 5 ms for the interpreter (a cancel then takes twice as long: docs/log.md).
-    sys.setswitchinterval(_SWITCH_SECONDS)
     logs.set_up(level=options.log_level, file=options.log_file, content=options.log_content)
     reader, writer = _stdio_streams() if listener is None else tcp.accept_client(listener)
-    ended = serve(reader, writer, _open_for_good, read_config_file(config_file(), Settings()))
+    ended = answer(reader, writer, open_engine, read_config_file(config_file(), Settings()))
     _leave(ended.code)
 
 
-def _open_for_good(settings: Settings, report: Report) -> Engine:
-    """Load the engine, and keep what was imported for it out of the garbage collector's sight.
+def answer(
+    reader: BufferedIOBase, writer: BinaryIO, open_: OpenEngine, user_settings: Parsed
+) -> Exit:
+    """Serve one client, with an interpreter that is made to answer soon."""
+    # A message passes three threads on its way to the answer; while the engine computes in Python
+    # each would wait 5 ms for the interpreter (a cancel then takes twice as long: docs/log.md).
+    sys.setswitchinterval(_SWITCH_SECONDS)
 
-    A full collection looks at the 355,000 objects of torch and transformers, which all stay: a
-    pause of 1.2 s on a busy machine in which no key would be answered, against none.
-    """
-    engine = open_engine(settings, report)
-    gc.freeze()
-    return engine
+    def open_for_good(settings: Settings, report: Report) -> Engine:
+        """Load the engine, and keep what was imported out of the garbage collector's sight.
+
+        A full collection looks at the 355,000 objects of torch, which all stay: a pause of 1.2 s
+        on a busy machine in which no key would be answered, against none.
+        """
+        engine = open_(settings, report)
+        gc.freeze()
+        return engine
+
+    return serve(reader, writer, open_for_good, user_settings)
 
 
 def _leave(exit_code: int) -> NoReturn:

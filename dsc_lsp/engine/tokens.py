@@ -9,10 +9,11 @@ import codecs
 import io
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from cachetools import LRUCache
 from tokenizers import Tokenizer as FastTokenizer
 
 from dsc_lsp.document import split_lines
@@ -33,19 +34,17 @@ class CheckpointTokenizer:
         self._encoder = encoder
         self._control_ids = dict(control_ids)
         self._bytes = id_to_bytes
-        self._lines: LRUCache[str, tuple[int, ...]] = LRUCache(_CACHED_LINES)
-        self._first: LRUCache[str, int | None] = LRUCache(_CACHED_LINES)
+        self._remembered = lru_cache(_CACHED_LINES)(self._encode_line)
+        self._first = lru_cache(_CACHED_LINES)(self._first_of)
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Return the ids of user text; control tokens written in it are ordinary text."""
-        return tuple(token for line in split_lines(text) for token in self._encode_line(line))
+        encoded = map(self._ids_of_line, split_lines(text))
+        return tuple(chain.from_iterable(encoded))
 
     def first(self, text: str) -> int | None:
         """Return the first id of a text; ``None`` if it is empty."""
-        if text not in self._first:
-            ids = self.encode(text)
-            self._first[text] = ids[0] if ids else None
-        return self._first[text]
+        return self._first(text)
 
     def control(self, name: str) -> int:
         """Return the id of a control token of the family."""
@@ -68,15 +67,17 @@ class CheckpointTokenizer:
         """
         return self._bytes[token] if token < len(self._bytes) else b""
 
+    def _first_of(self, text: str) -> int | None:
+        ids = self.encode(text)
+        return ids[0] if ids else None
+
+    def _ids_of_line(self, line: str) -> tuple[int, ...]:
+        return (self._remembered if len(line) <= _LONGEST_CACHED_LINE else self._encode_line)(line)
+
     def _encode_line(self, line: str) -> tuple[int, ...]:
-        ids = self._lines.get(line)
-        if ids is None:
-            # Half a surrogate pair, which JSON can carry, has no UTF-8 and would be refused.
-            sound = line.encode("utf-8", "replace").decode()
-            ids = tuple(self._encoder.encode(sound, add_special_tokens=False).ids)
-            if len(line) <= _LONGEST_CACHED_LINE:
-                self._lines[line] = ids
-        return ids
+        # Half a surrogate pair, which JSON can carry, has no UTF-8 and would be refused.
+        sound = line.encode("utf-8", "replace").decode()
+        return tuple(self._encoder.encode(sound, add_special_tokens=False).ids)
 
 
 def load_tokenizer(path: Path, family: ModelFamily) -> CheckpointTokenizer:

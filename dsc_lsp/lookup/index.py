@@ -163,7 +163,9 @@ class Index:
 
 def plain(text: str) -> bytes:
     """Return a text in UTF-8, with ``\\n`` for every line break and without zeros."""
-    return _LINE_BREAK.sub("\n", text).replace("\0", " ").encode("utf-8", "replace")
+    if "\r" in text:
+        text = _LINE_BREAK.sub("\n", text)
+    return text.replace("\0", " ").encode("utf-8", "replace")
 
 
 def _fresh_source(fresh: Text, path: str) -> Source:

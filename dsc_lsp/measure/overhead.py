@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 URI = "file:///bench/long.py"
+_LOOK_SECONDS = 1.0
+"""Nobody types sooner into a file that has just been opened."""
 
 
 async def server_ms(command: Sequence[str], text: str, keys: str) -> list[float]:
@@ -22,6 +24,7 @@ async def server_ms(command: Sequence[str], text: str, keys: str) -> list[float]
     async with _server(command) as server:
         item = {"uri": URI, "languageId": "python", "version": 1, "text": text}
         await server.notify("textDocument/didOpen", {"textDocument": item})
+        await asyncio.sleep(_LOOK_SECONDS)
         line = text.count("\n") // 2
         await server.change(line, 0, "\n", 2)
         for column, key in enumerate(keys):

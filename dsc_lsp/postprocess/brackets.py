@@ -12,6 +12,7 @@ from dsc_lsp.document import indentation
 
 _CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
 _OPENER_OF = {closer: opener for opener, closer in _CLOSER_OF.items()}
+_BRACKET = re.compile(r"[()\[\]{}]")
 _CLOSER_AT_END = re.compile(r"[)\]}]([;,]?)(?:\s*[:{])?\s*$")
 _SIGN_AT_END = re.compile(r"(?::|;|\s*\{)\s*$")
 _EMPTY_GROUP = re.compile(
@@ -136,10 +137,10 @@ def _completed(whole: _Text) -> Iterator[_Text]:
 def _without_pairs(code: str) -> str:
     """Return the brackets that are left when pairs with nothing between them are struck out."""
     left: list[str] = []
-    for sign in code:
+    for sign in _BRACKET.findall(code):
         if left and left[-1] == _OPENER_OF.get(sign):
             left.pop()
-        elif sign in _CLOSER_OF or sign in _OPENER_OF:
+        else:
             left.append(sign)
     return "".join(left)
 

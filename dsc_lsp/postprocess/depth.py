@@ -9,6 +9,7 @@ from dsc_lsp.languages import Language
 
 _TAB_COLUMNS = 8
 _LOOKED_AT_LINES = 200
+_WIDEST = 200
 _CONTINUES = re.compile(r"[.?&|+\-*/=<>:)\]}]|(?:and|or)\b")
 _IS_CONTINUED = re.compile(r"[,(\[{\\.+\-*/=&|<>?]$")
 
@@ -43,16 +44,16 @@ def is_deeper_below(cursor: Cursor) -> bool:
 
 def style_of(cursor: Cursor) -> Style:
     """Return how the lines around a cursor are indented, those next to it first."""
-    document, at = cursor.document, cursor.position.line
+    lines, at = cursor.document.lines, cursor.position.line
     above = range(at - 1, max(-1, at - _LOOKED_AT_LINES), -1)
-    below = range(at + 1, min(len(document.lines), at + _LOOKED_AT_LINES))
+    below = range(at + 1, min(len(lines), at + _LOOKED_AT_LINES))
     widths = [len(own)] if (own := indentation(cursor.line_before)) and "\t" not in own else []
     for number in (*above, *below):
-        blanks = indentation(document.lines[number][:_LOOKED_AT_LINES])
-        if blanks.startswith("\t"):
+        line = lines[number]
+        if line[:1] == "\t":
             return Style("\t")
-        if blanks and document.line(number).strip():
-            widths.append(len(blanks))
+        if line[:1] == " " and not line.isspace():
+            widths.append(len(indentation(line[:_WIDEST])))
     steps = Counter(step for step in (2, 4, 8, 3) for width in widths if width % step == 0)
     if not widths:
         return Style("\t" if cursor.line_before.startswith("\t") else "")

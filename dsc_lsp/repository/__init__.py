@@ -198,12 +198,10 @@ class Repository:
                 self.index.remove(_key(uri))
             else:
                 self.index.update(_key(uri), without_secrets(document.text))
-        document, position = cursor.document, cursor.position
-        above = "".join(document.lines[: position.line])
-        below = "".join(document.lines[position.line + 1 :])
-        line = document.lines[position.line]
-        before, after = line[: position.column], line[position.column :]
-        return self.index.at(_key(document.uri), above + before, after + below)
+        lines, (number, column) = cursor.document.lines, cursor.position
+        before = "".join((*lines[:number], lines[number][:column]))
+        after = "".join((lines[number][column:], *lines[number + 1 :]))
+        return self.index.at(_key(cursor.document.uri), before, after)
 
     def _is_open(self, uri: str) -> bool:
         with self._lock:

@@ -1,5 +1,6 @@
 """Work for the engine that nobody waits for: given up as soon as somebody does."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -27,11 +28,17 @@ class Background:
         self._cancel = CancelToken()
 
     async def run(
-        self, work: Callable[[Engine, CancelToken], _T], then: Callable[[_T], Any]
+        self,
+        work: Callable[[Engine, CancelToken], _T],
+        then: Callable[[_T], Any],
+        wait_seconds: float = 0.0,
     ) -> None:
-        """Do some work and hand its result on, unless it is given up or fails."""
+        """Do some work after a while and hand its result on, unless it is given up or fails."""
+        cancel = self._cancel
+        await asyncio.sleep(wait_seconds)
         try:
-            result = await self._worker.run(work, self._cancel)
+            cancel.check()
+            result = await self._worker.run(work, cancel)
         except (Cancelled, EngineError):
             return
         except Exception as error:  # noqa: BLE001 - nobody waits for it; who asks will be told

@@ -6,6 +6,7 @@ Everything is on the event loop. Every early return gives its reason, which ``ds
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lsprotocol import types
@@ -15,8 +16,8 @@ from dsc_lsp import completion
 from dsc_lsp.anchors import PAUSE_SECONDS
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.completion import Completion, Progress
-from dsc_lsp.document import Cursor, Document
-from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
+from dsc_lsp.document import Cursor, Document, Position
+from dsc_lsp.engine.base import Engine, EngineChanged, EngineError, EngineNotReady
 from dsc_lsp.engine.worker import WorkerState
 from dsc_lsp.server.failures import place_of
 from dsc_lsp.server.generations import Answer, Kind, Work
@@ -28,6 +29,8 @@ from dsc_lsp.suggestions import Suggestion, as_accepted
 LONGEST_ANSWER_SECONDS = 60.0
 """An engine that hangs must not make its callers hang; a slow one is superseded long before."""
 
+_GLANCE_SECONDS = 0.05
+"""Nobody takes a suggestion sooner; who types on meanwhile should not wait for the next one."""
 _KEPT_AFTER = ((30.0, "30_seconds"), (300.0, "5_minutes"))
 
 _log = logging.getLogger(__name__)
@@ -77,7 +80,8 @@ async def offer(server: Server, question: Question | None) -> Offer | None:
     )
     if is_new and server.base_settings.statistics:
         server.statistics.shown(len(found.suggestion.text), milliseconds)
-    _prepare_next(server, found.suggestion)
+    if is_new:
+        _prepare_next(server, found.suggestion)
     return made
 
 
@@ -103,6 +107,18 @@ def partially_accepted(server: Server, number: int, _length: int) -> None:
     """Count that a part of a suggestion was accepted; the rest is found as when it is typed."""
     if server.offers.get(number) is not None and server.base_settings.statistics:
         server.statistics.session.partially_accepted += 1
+
+
+async def warm_up(server: Server, document: Document) -> None:
+    """Do what only the first suggestion in a document costs, before it is asked for."""
+    if _why_not(server, Cursor(document, Position(0, 0))):
+        return
+    repository, chosen = server.repository, server.settings
+    with suppress(Cancelled, EngineError, EngineChanged):
+        await server.worker.run(
+            lambda engine, token: completion.warm_up(document, repository, chosen, engine, token),
+            CancelToken(),
+        )
 
 
 async def _found(server: Server, question: Question | None) -> _Found | str:
@@ -238,8 +254,10 @@ def _log_effort(result: Completion, model: str) -> None:
 
 def _prepare_next(server: Server, shown: Suggestion) -> None:
     """Ask the model, while the user reads, what comes once the suggestion is accepted."""
+    if not _may_prepare(server):
+        return
     cursor = as_accepted(shown)
-    if not _may_prepare(server) or server.suggestions.find(cursor) is not None:
+    if server.suggestions.find(cursor) is not None:
         return
     work = _work(server, cursor, after_acceptance=True)
 
@@ -249,7 +267,9 @@ def _prepare_next(server: Server, shown: Suggestion) -> None:
 
     server.background.give_way()
     server.in_background(
-        server.background.run(lambda engine, cancel: work(engine, cancel, Progress()), remember)
+        server.background.run(
+            lambda engine, cancel: work(engine, cancel, Progress()), remember, _GLANCE_SECONDS
+        )
     )
 
 

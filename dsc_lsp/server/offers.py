@@ -6,7 +6,7 @@ from itertools import count
 from cachetools import LRUCache
 
 from dsc_lsp.document import Cursor, Document
-from dsc_lsp.suggestions import Suggestion, as_accepted, is_taken
+from dsc_lsp.suggestions import Suggestion, as_accepted, is_taken, rest_of
 
 _REMEMBERED = 100
 
@@ -63,4 +63,5 @@ class Offers:
 
 def _is_same(before: Suggestion, now: Suggestion) -> bool:
     """Whether both give the same document: the user typed along, or asked again."""
-    return as_accepted(before).document.lines == as_accepted(now).document.lines
+    same_file = before.cursor.document.uri == now.cursor.document.uri
+    return same_file and rest_of(before, now.cursor) == now.text
