@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
-from itertools import filterfalse
+from itertools import filterfalse, pairwise
 from urllib.parse import unquote, urlsplit
 
 from ahocorasick_rs import AhoCorasick
@@ -111,6 +111,8 @@ _FORMS = (
 _WORDS = AhoCorasick(sorted({word for form in _FORMS for word in form.words}))
 _ARMOUR = re.compile(r"[\s\"'+\\n#*/,;|-]*[A-Za-z0-9+/]{38,}={0,2}[\s\"'+\\n,;|)-]*")
 _LEAST_OPAQUE = 24
+_LEAST_BASE64 = 32
+_LEAST_CHANGES = 11
 _OPAQUE = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
 _LONGEST_LINE = 2_000
 _MOST_HARMLESS = 200_000
@@ -234,13 +236,15 @@ def _looks_random(word: str) -> bool:
         return True
     if len(part) >= 24 and re.fullmatch(r"[0-9a-fA-F]+", part) and _bits(part) >= 3.0:
         return not part.isdigit()
-    is_base64 = len(word) >= 32 and not re.search(r"[_-]", word) and word.count("/") <= 3
-    return is_base64 and _is_mixed(word, digits=1) and _bits(word) >= 4.5
+    if len(word) < _LEAST_BASE64 or re.search(r"[_-]", word):
+        return False
+    # A name or a path is made of words: its letters seldom change between small and capital.
+    changes = sum(one.islower() != other.islower() for one, other in pairwise(word))
+    return changes >= _LEAST_CHANGES and _bits(word) >= 4.3
 
 
-def _is_mixed(word: str, digits: int = 2) -> bool:
-    there = sum(map(str.isdigit, word))
-    return there >= digits and word.lower() != word and word.upper() != word
+def _is_mixed(word: str) -> bool:
+    return sum(map(str.isdigit, word)) >= 2 and word.lower() != word and word.upper() != word
 
 
 def _bits(word: str) -> float:
