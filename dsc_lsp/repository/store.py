@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
@@ -26,6 +27,7 @@ UNSAVED = -1
 
 _VERSION = 2
 _BUSY_SECONDS = 5.0
+_BUSY_PAUSE_SECONDS = 0.01
 _ROWS = 256
 _SCHEMA = f"""
 CREATE TABLE files (
@@ -258,6 +260,8 @@ def _open(path: Path | None) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         return _connected(str(path))
+    except sqlite3.OperationalError:
+        raise  # the disk's or another process's doing, not the file's
     except sqlite3.DatabaseError as error:
         _log.warning("the index is begun anew (%s)", error)
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
@@ -268,22 +272,43 @@ def _open(path: Path | None) -> sqlite3.Connection:
 def _connected(name: str) -> sqlite3.Connection:
     database = sqlite3.connect(name, timeout=_BUSY_SECONDS, check_same_thread=False)
     try:
-        database.execute("PRAGMA journal_mode = WAL")
-        # A cache: after a power cut the last transactions may be gone, and are made anew.
-        database.execute("PRAGMA synchronous = NORMAL")
+        _begin_file(database)
         version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            database.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
-    except sqlite3.OperationalError:
-        pass  # two processes make the same file at once; the second finds the tables there
     except sqlite3.DatabaseError:
         database.close()
         raise
-    version = database.execute("PRAGMA user_version").fetchone()[0]
     if version == _VERSION:
         return database
     database.close()
     raise sqlite3.DatabaseError(f"version {version}")
+
+
+def _begin_file(database: sqlite3.Connection) -> None:
+    """Make the tables if there are none; another process may be doing the same."""
+    _patiently(database, "PRAGMA journal_mode = WAL")
+    # A cache: after a power cut the last transactions may be gone, and are made anew.
+    database.execute("PRAGMA synchronous = NORMAL")
+    if database.execute("PRAGMA user_version").fetchone()[0]:
+        return
+    _patiently(database, "BEGIN IMMEDIATE")
+    is_still_empty = database.execute("PRAGMA user_version").fetchone()[0] == 0
+    for statement in _SCHEMA.split(";") if is_still_empty else ():
+        database.execute(statement)
+    database.commit()
+
+
+def _patiently(database: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement that SQLite gives up at once while another process has the file."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            database.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_BUSY_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _packed(structure: Structure) -> bytes:

@@ -1,0 +1,32 @@
+"""An index is one file, whoever opens it first."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from dsc_lsp.repository.files import FileState
+from dsc_lsp.repository.store import Store
+
+
+@pytest.mark.parametrize("_turn", range(20))
+def test_who_opens_an_index_while_it_is_made_sees_what_others_write(
+    tmp_path: Path, _turn: int
+) -> None:
+    path = tmp_path / "index.sqlite"
+    together = threading.Barrier(4)
+    stores: list[Store] = []
+
+    def open_one() -> None:
+        together.wait()
+        stores.append(Store(path))
+
+    threads = [threading.Thread(target=open_one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stores[0].put([(FileState("shop.py", 1, 1), "x")])
+    assert [store.paths() for store in stores] == [frozenset({"shop.py"})] * 4
+    for store in stores:
+        store.close()
