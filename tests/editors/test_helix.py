@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -68,9 +68,16 @@ def saved(editor: Terminal, home: Sandbox, text: str) -> None:
     editor.type(":w")
     editor.press("Enter")
     file = home.project / "main.py"
+
+    def content() -> str:
+        # While it saves, Helix moves the old file away first.
+        with suppress(FileNotFoundError):
+            return file.read_text()
+        return ""
+
     until(
-        lambda: file.read_text() == text,
-        lambda: f"{text!r} in the file; there is {file.read_text()!r}\n{editor.screen()}",
+        lambda: content() == text,
+        lambda: f"{text!r} in the file; there is {content()!r}\n{editor.screen()}",
     )
 
 
