@@ -190,7 +190,7 @@ def _masked(text: str, language: Language, preamble: str) -> tuple[str, bool]:
     source = before + text.encode("utf-8", "surrogatepass") + _AT_CURSOR
     code = bytearray(source)
     spans = _opaque_spans(parser.parse(source).root_node, language, parser.language)
-    for start, end, table in sorted(spans, reverse=True):
+    for start, end, table in reversed(spans):
         code[start:end] = code[start:end].translate(table, _CONTINUATION_BYTES)
     masked = code[len(before) : -len(_AT_CURSOR)].decode("utf-8", "replace")
     unfinished = language.unfinished is not None and bool(
@@ -202,13 +202,20 @@ def _masked(text: str, language: Language, preamble: str) -> tuple[str, bool]:
 def _opaque_spans(
     root: Node, language: Language, grammar: GrammarLanguage | None
 ) -> list[tuple[int, int, bytes]]:
-    """Return the comments and strings: first byte, byte after the last, what becomes of bytes."""
-    spans: list[tuple[int, int, bytes]] = []
+    """Return the comments and strings: first byte, byte after the last, what becomes of bytes.
+
+    In order, and the outermost only: a string may hold code with strings.
+    """
     query = _opaque_query(language, grammar)
-    for node in QueryCursor(query).captures(root).get("opaque", ()) if query else ():
-        if not _lacks_its_end(node):
-            blank = "comment" in node.type or node.type == "text"
-            spans.append((node.start_byte, node.end_byte, _BLANK_OUT if blank else _STRING_OUT))
+    nodes = QueryCursor(query).captures(root).get("opaque", []) if query else []
+    spans: list[tuple[int, int, bytes]] = []
+    done = 0
+    for node in sorted(nodes, key=lambda node: (node.start_byte, -node.end_byte)):
+        if node.start_byte < done or _lacks_its_end(node):
+            continue
+        blank = "comment" in node.type or node.type == "text"
+        spans.append((node.start_byte, node.end_byte, _BLANK_OUT if blank else _STRING_OUT))
+        done = node.end_byte
     return spans
 
 
