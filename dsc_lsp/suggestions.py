@@ -6,8 +6,9 @@ deleted comes back as the beginning of what is offered now. What editors do by t
 followed: blanks typed otherwise, and closing signs inserted behind the cursor.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from dsc_lsp.document import Cursor, Document, Position
 
@@ -27,33 +28,25 @@ class Suggestions:
     """The last suggestions, the least recently used one forgotten first; one thread at a time."""
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
-        self._remembered = remembered
-        # A cache of a library counts each look at an entry as a use, and ``find`` looks at all.
-        self._offered: OrderedDict[tuple[str, int, Position], Suggestion] = OrderedDict()
+        self._offered: LRUCache[tuple[str, int, Position], Suggestion] = LRUCache(remembered)
 
     def remember(self, cursor: Cursor, text: str) -> None:
         """Keep a suggestion; an empty one is not worth it."""
-        if not text:
-            return
-        document = cursor.document
-        key = (document.uri, document.version, cursor.position)
-        self._offered[key] = Suggestion(cursor, text)
-        self._offered.move_to_end(key)
-        if len(self._offered) > self._remembered:
-            self._offered.popitem(last=False)
+        if text:
+            document = cursor.document
+            key = (document.uri, document.version, cursor.position)
+            self._offered[key] = Suggestion(cursor, text)
 
     def find(self, cursor: Cursor) -> str | None:
         """Return what is left of a suggestion that leads to this cursor, the newest first.
 
         One that was followed letter by letter comes before one that was followed but for blanks.
         """
-        uri = cursor.document.uri
-        own = [item for item in reversed(self._offered.items()) if item[0][0] == uri]
+        own = [key for key in reversed(list(self._offered)) if key[0] == cursor.document.uri]
         for follow in (rest_of, loose_rest_of):
-            for key, suggestion in own:
-                rest = follow(suggestion, cursor)
+            for key in own:
+                rest = follow(self._offered[key], cursor)
                 if rest is not None:
-                    self._offered.move_to_end(key)
                     return rest
         return None
 

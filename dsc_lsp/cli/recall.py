@@ -1,7 +1,6 @@
 """``dsc-lsp eval --context``: is the name that comes next in the prompt, by method and budget."""
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -9,6 +8,7 @@ from tqdm import tqdm
 
 from dsc_lsp.cli.usage import UsageError
 from dsc_lsp.engine.base import Engine
+from dsc_lsp.measure.bench import Percentiles, percentiles
 from dsc_lsp.measure.context_recall import BUDGETS, Found, indexed, look_for_names, recall
 from dsc_lsp.measure.holes import DatasetError, folder_of
 
@@ -53,8 +53,8 @@ def run(
         print(f"{'tokens of context':>20}" + "".join(f"{budget:>8}" for budget in BUDGETS))
         for method, shares in recall(some).items():
             print(f"{method:>20}" + "".join(f"{share:8.1f}" for share in shares.values()))
-    for what, (p50, p99) in _times(found).items():
-        print(f"{what}: {p50:.1f} ms p50, {p99:.1f} ms p99")
+    for what, times in _times(found).items():
+        print(f"{what}: {times.p50:.1f} ms p50, {times.p99:.1f} ms p99")
     return 0
 
 
@@ -71,23 +71,17 @@ def _groups(found: Sequence[Found]) -> Iterator[tuple[str, list[Found]]]:
                 yield f"{package or 'all'}, {kind}", some
 
 
-def _times(found: Sequence[Found]) -> dict[str, tuple[float, float]]:
+def _times(found: Sequence[Found]) -> dict[str, Percentiles]:
     return {
-        "planning": _percentiles([one.planning_ms for one in found]),
-        "assembly": _percentiles([one.assembly_ms for one in found]),
+        "planning": percentiles(one.planning_ms for one in found),
+        "assembly": percentiles(one.assembly_ms for one in found),
     }
-
-
-def _percentiles(times: list[float]) -> tuple[float, float]:
-    times = sorted(times)
-    last = len(times) - 1
-    return times[last // 2], times[min(last, math.ceil(0.99 * len(times)) - 1)]
 
 
 def _as_json(found: Sequence[Found]) -> dict[str, object]:
     groups = {name: {"holes": len(some), "recall": recall(some)} for name, some in _groups(found)}
     times = {
-        f"{what}_ms": {"p50": round(p50, 2), "p99": round(p99, 2)}
-        for what, (p50, p99) in _times(found).items()
+        f"{what}_ms": {"p50": round(times.p50, 2), "p99": round(times.p99, 2)}
+        for what, times in _times(found).items()
     }
     return {"holes": len(found), "recall": recall(found), **times, "groups": groups}

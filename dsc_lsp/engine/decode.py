@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from dsc_lsp.cancel import CancelToken
+from dsc_lsp.engine import pace
 from dsc_lsp.engine.base import Effort
 from dsc_lsp.engine.choice import Adjustment, Branch, choose
 from dsc_lsp.engine.drafts import Draft, Drafting
 from dsc_lsp.engine.steps import Rows, Steps
 
-PREFILL_CHUNK = 512
+PREFILL_CHUNK = pace.MOST
 """The most tokens read between two looks at the cancel token; the pace may say fewer."""
 
 

@@ -5,12 +5,12 @@ chosen anyway.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from dsc_lsp.engine.interpolation import Vocabulary
-from dsc_lsp.lookup import Continuation, Continuations
+from dsc_lsp.lookup import Continuations
 
 MOST_DRAFTED = 4
 _LEAST_MATCHED = 2
@@ -79,28 +79,6 @@ class Drafting:
 
     guess: Callable[[Sequence[int]], Draft]
     thrift: Thrift
-
-
-@dataclass(slots=True)
-class Remembered:
-    """Continuations that are looked for once, although drafts and the choice both ask for them."""
-
-    continuations: Continuations
-    _known: dict[str, Sequence[Continuation]] = field(
-        default_factory=dict[str, Sequence[Continuation]]
-    )
-
-    @property
-    def files(self) -> int:
-        """How many files are known."""
-        return self.continuations.files
-
-    def after(self, generated: str) -> Sequence[Continuation]:
-        """Return what may follow ``generated``."""
-        found = self._known.get(generated)
-        if found is None:
-            found = self._known[generated] = self.continuations.after(generated)
-        return found
 
 
 def guesses(

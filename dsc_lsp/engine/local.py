@@ -21,7 +21,7 @@ from dsc_lsp.engine.branching import branch_of
 from dsc_lsp.engine.choice import Adjustment, Branch
 from dsc_lsp.engine.decode import Decoding, generate, score
 from dsc_lsp.engine.devices import is_out_of_memory
-from dsc_lsp.engine.drafts import Drafting, Remembered, Thrift, guesses
+from dsc_lsp.engine.drafts import Drafting, Thrift, guesses
 from dsc_lsp.engine.healing import (
     Healed,
     HealedContinuations,
@@ -107,9 +107,6 @@ class LocalEngine:
             word = heal.begins_with.decode("utf-8", "replace")
             followed = HealedContinuations(request.continuations, word)
             request = dataclasses.replace(request, continuations=followed)
-        if request.continuations is not None:
-            remembered = Remembered(request.continuations)
-            request = dataclasses.replace(request, continuations=remembered)
         decoding = Decoding(
             min(request.max_new_tokens + heal.tokens, room),
             self._stop,

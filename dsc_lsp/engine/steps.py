@@ -77,7 +77,7 @@ def causal_mask(
 ) -> torch.Tensor:
     """Return what to add to the scores so that no token sees what stands behind it.
 
-    ModelConfig (tokens, columns), 0 or minus infinity.
+    Shape (tokens, columns), 0 or minus infinity.
     """
     mask = torch.zeros(
         (positions.shape[0], columns.shape[0]), device=positions.device, dtype=dtype

@@ -1,6 +1,6 @@
 """What context is worth to a model: bits per byte with shares, orders and headers of it.
 
-``python -m dsc_lsp.measure.context_worth PACKAGE …``; the engine is chosen as elsewhere.
+``python -m dsc_lsp.measure.context_worth PACKAGE …``, with the starter.
 """
 
 import argparse

@@ -93,7 +93,7 @@ def did_open(server: Server, params: types.DidOpenTextDocumentParams) -> None:
     document = convert.document_of(params.text_document)
     server.documents[document.uri] = document
     server.repository.update(document)
-    server.in_background(offering.warm_up(server, document))
+    offering.warm_up(server, document)
 
 
 def did_change(server: Server, params: types.DidChangeTextDocumentParams) -> None:

@@ -6,7 +6,6 @@ Everything is on the event loop. Every early return gives its reason, which ``ds
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 
 from lsprotocol import types
@@ -17,7 +16,7 @@ from dsc_lsp.anchors import PAUSE_SECONDS
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.completion import Completion, Progress
 from dsc_lsp.document import Cursor, Document, Position
-from dsc_lsp.engine.base import Engine, EngineChanged, EngineError, EngineNotReady
+from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
 from dsc_lsp.engine.worker import WorkerState
 from dsc_lsp.server.failures import place_of
 from dsc_lsp.server.generations import Answer, Kind, Work
@@ -109,16 +108,19 @@ def partially_accepted(server: Server, number: int, _length: int) -> None:
         server.statistics.session.partially_accepted += 1
 
 
-async def warm_up(server: Server, document: Document) -> None:
-    """Do what only the first suggestion in a document costs, before it is asked for."""
+def warm_up(server: Server, document: Document) -> None:
+    """Have done what only the first suggestion in a document costs, before it is asked for."""
     if _why_not(server, Cursor(document, Position(0, 0))):
         return
     repository, chosen = server.repository, server.settings
-    with suppress(Cancelled, EngineError, EngineChanged):
-        await server.worker.run(
-            lambda engine, token: completion.warm_up(document, repository, chosen, engine, token),
-            CancelToken(),
+    server.in_background(
+        server.background.run(
+            lambda engine, cancel: completion.warm_up(
+                document, repository, chosen, engine, cancel
+            ),
+            lambda _nothing: None,
         )
+    )
 
 
 async def _found(server: Server, question: Question | None) -> _Found | str:
