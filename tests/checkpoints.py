@@ -1,12 +1,20 @@
 """Small checkpoints with random weights, made on the spot: real loading code, no downloads."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.pre_tokenizers import ByteLevel
 
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
+
+if TYPE_CHECKING:
+    import torch
+
+    from dsc_lsp.engine.llama import Llama
 
 
 def write_tokenizer(path: Path) -> None:
@@ -55,3 +63,28 @@ def make_checkpoint(
     LlamaForCausalLM(config).save_pretrained(directory)
     assert json.loads((directory / "config.json").read_text())["model_type"] == "llama"
     return directory
+
+
+def load_model(directory: Path, dtype: "torch.dtype") -> "Llama":
+    """Return the model of a checkpoint as the engine holds it, on the CPU."""
+    import torch
+
+    from dsc_lsp.engine.config import read_config
+    from dsc_lsp.engine.llama import Llama
+    from dsc_lsp.engine.weights import load_weights
+
+    config = read_config(directory / "config.json")
+    return Llama(config, load_weights(directory, config, device=torch.device("cpu"), dtype=dtype))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: for models this small, threads only wait for each other."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(1, user_api="blas"):
+        yield
+    torch.set_num_threads(threads)

@@ -11,6 +11,7 @@ import torch
 from dsc_lsp.engine import proof, roofline
 from dsc_lsp.engine.graphs import GraphSteps
 from dsc_lsp.measure import gpu
+from tests.checkpoints import one_thread
 from tests.recorded_graphs import RecordedGraphs
 
 ARGUMENTS = ["--device", "cpu", "--shape", "tiny", "--keys", "6", "--prompt-tokens", "120"]
@@ -22,10 +23,8 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(proof, "_PROMPTS", 2)
     monkeypatch.setattr(proof, "_CAPACITY", 500)
     monkeypatch.setattr(roofline, "_BYTES", {"cpu": 2**24})
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield
 
 
 def test_it_measures_prints_a_table_and_goes_on_where_it_was(

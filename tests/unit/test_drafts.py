@@ -7,19 +7,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Effort, GenerationRequest, Prompt, PromptPart
-from dsc_lsp.engine.config import read_config
 from dsc_lsp.engine.drafts import MOST_DRAFTED, Draft, Thrift, guesses
-from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.local import LocalEngine
 from dsc_lsp.engine.tokens import load_tokenizer
-from dsc_lsp.engine.weights import load_weights
 from dsc_lsp.lookup import Continuation
 from dsc_lsp.models import STARTER
-from tests.checkpoints import make_checkpoint
+from tests.checkpoints import load_model, make_checkpoint, one_thread
 
 TEXT = "def f(a, b):\n    return a + b\n\n\nclass Average:\n    pass\n" * 2
 
@@ -54,12 +50,8 @@ class Followed:
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """For models this small, threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module", params=[torch.float64, torch.float32])
@@ -67,13 +59,11 @@ def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> LocalEngine:
     path = make_checkpoint(tmp_path_factory.mktemp("models") / "dsc-starter-tiny")
-    config = read_config(path / "config.json")
-    weights = load_weights(path, config, device=torch.device("cpu"), dtype=request.param)
     return LocalEngine(
         name="tiny",
         family=STARTER,
         tokenizer=load_tokenizer(path / "tokenizer.json", STARTER),
-        model=Llama(config, weights),
+        model=load_model(path, request.param),
         context_tokens=256,
     )
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.engine import graphs, room
 from dsc_lsp.engine.base import GenerationRequest, Prompt, PromptPart
-from dsc_lsp.engine.config import read_config
 from dsc_lsp.engine.graphs import WIDEST, GraphSteps, bucket_of, steps_over
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
@@ -23,9 +22,8 @@ from dsc_lsp.engine.local import LocalEngine
 from dsc_lsp.engine.numpy_steps import NumPySteps
 from dsc_lsp.engine.steps import EagerSteps
 from dsc_lsp.engine.tokens import load_tokenizer
-from dsc_lsp.engine.weights import load_weights
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
-from tests.checkpoints import make_checkpoint
+from tests.checkpoints import load_model, make_checkpoint, one_thread
 from tests.recorded_graphs import RecordedGraphs
 
 CAPACITY = 100
@@ -34,10 +32,8 @@ CAPACITY = 100
 @pytest.fixture(autouse=True)
 def _short_buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(graphs, "SHORTEST", 16)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +43,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(checkpoint: Path) -> Llama:
-    config = read_config(checkpoint / "config.json")
-    where = torch.device("cpu")
-    return Llama(config, load_weights(checkpoint, config, device=where, dtype=torch.float64))
+    return load_model(checkpoint, torch.float64)
 
 
 def cache_of(model: Llama) -> KVCache:

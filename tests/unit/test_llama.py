@@ -15,8 +15,9 @@ from dsc_lsp.engine.config import parse_config, read_config
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.steps import EagerSteps
-from dsc_lsp.engine.weights import WeightsMismatch, load_weights, random_weights
+from dsc_lsp.engine.weights import WeightsMismatch, random_weights
 from dsc_lsp.models import SHAPES
+from tests.checkpoints import load_model, one_thread
 
 CPU = torch.device("cpu")
 SMALL: dict[str, Any] = {
@@ -42,10 +43,8 @@ VARIANTS = {
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield
 
 
 @pytest.mark.parametrize("change", VARIANTS.values(), ids=VARIANTS)
@@ -133,5 +132,4 @@ def test_random_weights_have_the_shape_without_a_checkpoint() -> None:
 
 
 def opened(directory: Path) -> Llama:
-    config = read_config(directory / "config.json")
-    return Llama(config, load_weights(directory, config, device=CPU, dtype=torch.float64))
+    return load_model(directory, torch.float64)

@@ -12,24 +12,21 @@ from typing import Any, TypeAlias
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from threadpoolctl import threadpool_limits
 from transformers import LlamaForCausalLM
 
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.completion import complete
 from dsc_lsp.engine import decode, graphs
 from dsc_lsp.engine.base import EngineError, Generation, GenerationRequest, Prompt, PromptPart
-from dsc_lsp.engine.config import read_config
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.local import LocalEngine
 from dsc_lsp.engine.numpy_steps import NumPySteps
 from dsc_lsp.engine.opening import open_local
 from dsc_lsp.engine.tokens import load_tokenizer
-from dsc_lsp.engine.weights import load_weights
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
-from tests.checkpoints import make_checkpoint
+from tests.checkpoints import load_model, make_checkpoint, one_thread
 from tests.documents import cursor_in
 
 CONTEXT = 160
@@ -42,12 +39,8 @@ TEXT = "def f(a, b):\n    return a + b\n\n\nclass A:\n    pass\n" * 4
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """For models this small, threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +55,7 @@ def reference(checkpoint: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def model(checkpoint: Path) -> Llama:
-    config = read_config(checkpoint / "config.json")
-    where = torch.device("cpu")
-    return Llama(config, load_weights(checkpoint, config, device=where, dtype=torch.float64))
+    return load_model(checkpoint, torch.float64)
 
 
 @pytest.fixture(params=["numpy", "torch"])
