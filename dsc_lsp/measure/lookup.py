@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -133,7 +134,7 @@ class _Memory:
         self._watch = threading.Thread(target=self._look, daemon=True)
         self.grown = self.peak = 0.0
 
-    def __enter__(self) -> "_Memory":
+    def __enter__(self) -> Self:
         self._watch.start()
         return self
 
