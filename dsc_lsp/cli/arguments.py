@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     pull.add_argument(
         "--tokenizer-only", action="store_true", help="for a model that a server serves"
     )
+    pull.add_argument(
+        "--json", action="store_true", help="progress and the answer as lines of JSON"
+    )
     pull.set_defaults(run=_pull)
     return parser
 
@@ -245,7 +248,7 @@ def _eval(chosen: argparse.Namespace) -> int:
 def _pull(chosen: argparse.Namespace) -> int:
     from dsc_lsp.cli import pull
 
-    return pull.run(chosen.model, tokenizer_only=chosen.tokenizer_only)
+    return pull.run(chosen.model, tokenizer_only=chosen.tokenizer_only, as_json=chosen.json)
 
 
 def _bench(chosen: argparse.Namespace) -> int:

@@ -16,6 +16,9 @@ from dsc_lsp.models import HUB_CHECKPOINTS, STARTER_CHECKPOINT, ModelFamily, fam
 FREE_SHARE = 0.8
 """The share of the free device memory that weights may take, leaving room for the KV cache."""
 
+FILES = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
+"""What of a hub's repository is needed; it may hold the same weights in other formats."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -171,6 +174,7 @@ def _cached_directory(hub_id: str) -> Path | None:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(hub_id, local_files_only=True))
+        # Without patterns a snapshot would have to hold every file of the repository.
+        return Path(snapshot_download(hub_id, local_files_only=True, allow_patterns=list(FILES)))
     except (LocalEntryNotFoundError, HFValidationError):
         return None
