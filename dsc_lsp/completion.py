@@ -48,9 +48,9 @@ class Completion:
     ``confidence`` is the likelihood, from 0 to 1, of the first line with its end; ``None`` where
     a server does not tell likelihoods, and then ``minConfidence`` withholds nothing.
     ``is_part`` says that the model was still writing: the text is what was complete by then.
-    Times are milliseconds: ``syntax_ms``, ``prompt_ms``, ``first_token_ms`` and ``total_ms`` from
-    the call of ``complete``, ``effort``'s and ``post_ms`` (finding the end, cleaning up) each by
-    itself.
+    Times are milliseconds: ``syntax_ms``, ``context_ms``, ``prompt_ms``, ``first_token_ms`` and
+    ``total_ms`` from the call of ``complete``, ``effort``'s and ``post_ms`` (finding the end,
+    cleaning up) each by itself.
     """
 
     text: str
@@ -62,6 +62,7 @@ class Completion:
     reused_tokens: int
     new_tokens: int
     syntax_ms: float
+    context_ms: float
     prompt_ms: float
     first_token_ms: float
     post_ms: float
@@ -94,6 +95,7 @@ def nothing(withheld: str, *, is_part: bool = False) -> Completion:
         reused_tokens=0,
         new_tokens=0,
         syntax_ms=0.0,
+        context_ms=0.0,
         prompt_ms=0.0,
         first_token_ms=0.0,
         post_ms=0.0,
@@ -157,7 +159,9 @@ def _complete(
     extent = extent_of(cursor, settings, after_acceptance=after_acceptance)
     syntax_ms = _since(start)
     cancel.check()
-    words = prompts.at(cursor, terms_at(cursor, settings, engine, repository))
+    terms = terms_at(cursor, settings, engine, repository)
+    context_ms = _since(start)
+    words = prompts.at(cursor, terms)
     prompt_ms = _since(start)
     cancel.check()
     most = _most_new_tokens(settings, engine)
@@ -168,7 +172,8 @@ def _complete(
         heal=engine.family.heals and _in_word(cursor),
     )
     generation = engine.generate(request, cancel)
-    written = _Written(cursor, settings, extent, generation, start, syntax_ms, prompt_ms)
+    stages = _Stages(start, syntax_ms, context_ms, prompt_ms)
+    written = _Written(cursor, settings, extent, generation, stages)
     is_over = False
     for token in generation.tokens:
         cancel.check()
@@ -181,6 +186,16 @@ def _complete(
     return written.completion(finished=not is_over and written.tokens < most)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stages:
+    """When ``complete`` was called, and after how many ms each stage before the model ended."""
+
+    start: float
+    syntax_ms: float
+    context_ms: float
+    prompt_ms: float
+
+
 @dataclass(slots=True)
 class _Written:
     """What the model has written so far at a cursor, and what that has cost."""
@@ -189,9 +204,7 @@ class _Written:
     settings: Settings
     extent: postprocess.Extent
     generation: Generation
-    start: float
-    syntax_ms: float
-    prompt_ms: float
+    stages: _Stages
     text: str = ""
     tokens: int = 0
     first_line: list[float | None] = field(default_factory=list[float | None])
@@ -203,7 +216,7 @@ class _Written:
     def add(self, token: Token) -> None:
         """Take note of the next token."""
         if not self.tokens:
-            self.first_token_ms = _since(self.start)
+            self.first_token_ms = _since(self.stages.start)
         self.tokens += 1
         if "\n" not in self.text.lstrip():
             self.first_line.append(token.logprob)
@@ -243,11 +256,12 @@ class _Written:
             prompt_tokens=self.generation.prompt_tokens,
             reused_tokens=self.generation.reused_tokens,
             new_tokens=self.tokens,
-            syntax_ms=self.syntax_ms,
-            prompt_ms=self.prompt_ms,
+            syntax_ms=self.stages.syntax_ms,
+            context_ms=self.stages.context_ms,
+            prompt_ms=self.stages.prompt_ms,
             first_token_ms=self.first_token_ms,
             post_ms=self.post_ms,
-            total_ms=_since(self.start),
+            total_ms=_since(self.stages.start),
             effort=self.generation.effort,
             is_part=is_part,
         )

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from dsc_lsp.cli.usage import UsageError
 from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine, EngineError
 from dsc_lsp.measure import bench, overhead
-from dsc_lsp.measure.bench import Keystroke, Percentiles, Report
+from dsc_lsp.measure.bench import Comparison, Keystroke, Percentiles, Report
 from dsc_lsp.measure.plot import PlotError, draw_latencies
 from dsc_lsp.measure.traces import Trace, TraceError, read_trace, shipped
 from dsc_lsp.settings import Settings
@@ -23,6 +24,7 @@ from dsc_lsp.settings import Settings
 _Item = TypeVar("_Item")
 _SERVER = (sys.executable, "-m", "dsc_lsp.cli.fixed_server")
 _LONG_LINES = 10_000
+_WHOLE, _ASKED = "whole_trace", "model_asked"
 _OVERHEAD_KEYS = "total = sum(item.price * item.quantity for item in self.items)  # whole " * 4
 
 
@@ -127,8 +129,8 @@ def _generate_ms(
     from dsc_lsp.engine.reference import open_reference
 
     engine = open_reference(settings, shape=options.shape)
-    asked = sum(keystroke.request is not None for keystroke in keystrokes)
-    times = [ms for _, ms in _with_bar(bench.answer_again(keystrokes, engine), asked, "answer")]
+    answers = bench.answer_again(keystrokes, settings, engine)
+    times = list(_with_bar(answers, len(keystrokes), "answer"))
     engine.close()
     return times
 
@@ -159,11 +161,26 @@ def _as_json(result: _Result) -> dict[str, Any]:
         "device": result.device,
         "model": result.model,
     }
-    if result.generate_ms:
-        generate = bench.percentiles(result.generate_ms)
-        answer["generate_keystroke_ms"] = asdict(generate)
-        answer["ratio_to_generate"] = generate.p50 / result.report.keystroke_ms.p50
+    compared = _compared(result)
+    if compared:
+        answer["generate"] = {name: asdict(one) for name, one in compared.items()}
+        answer["generate_keystroke_ms"] = asdict(compared[_WHOLE].other_ms)
+        answer["ratio_to_generate"] = compared[_WHOLE].ratio_total
     return answer
+
+
+def _compared(result: _Result) -> dict[str, Comparison]:
+    """Return ``generate`` beside us over all keystrokes, and where the model was asked."""
+    if not result.generate_ms:
+        return {}
+    ours = [key.total_ms for key in result.keystrokes]
+    was_asked = [key.completion is not None for key in result.keystrokes]
+    return {
+        _WHOLE: bench.compare(ours, result.generate_ms),
+        _ASKED: bench.compare(
+            list(compress(ours, was_asked)), list(compress(result.generate_ms, was_asked))
+        ),
+    }
 
 
 def _table(result: _Result) -> str:
@@ -175,7 +192,6 @@ def _table(result: _Result) -> str:
         **{f"  {name}": stage for name, stage in report.stages_ms.items()},
         "keystroke, known": report.typed_along_ms,
         "server without a model": result.server_ms,
-        "generate": bench.percentiles(result.generate_ms) if result.generate_ms else None,
     }
     title = (
         f"{result.model} on {result.device}: {report.keystrokes} keystrokes, the model was asked"
@@ -188,9 +204,14 @@ def _table(result: _Result) -> str:
 
 def _counts(result: _Result) -> Iterator[str]:
     report = result.report
-    if result.generate_ms:
-        ratio = bench.percentiles(result.generate_ms).p50 / report.keystroke_ms.p50
-        yield f"{ratio:.1f} times as fast as transformers' generate (p50)"
+    for name, one in _compared(result).items():
+        yield (
+            f"generate, {name.replace('_', ' ')} ({one.keystrokes} keys): p50"
+            f" {one.other_ms.p50:.1f} ms, ours {one.ours_ms.p50:.1f} ({one.ratio_p50:.1f} times"
+            f" as fast); p95 {one.other_ms.p95:.1f}, ours {one.ours_ms.p95:.1f}"
+            f" ({one.ratio_p95:.1f}); total {one.other_total_ms / 1000:.1f} s, ours"
+            f" {one.ours_total_ms / 1000:.1f} ({one.ratio_total:.1f})"
+        )
     yield (
         f"tokens, median: {report.prompt_tokens_median:.0f} in the prompt, of them"
         f" {report.reused_tokens_median:.0f} reused and {report.prefilled_tokens_median:.0f} read"

@@ -16,7 +16,8 @@ import psutil
 
 from dsc_lsp.anchors import PAUSE_SECONDS
 from dsc_lsp.cancel import CancelToken
-from dsc_lsp.completion import Completion, anchor_anew, complete
+from dsc_lsp.completion import Completion, anchor_anew, complete, prompt_at
+from dsc_lsp.document import Cursor
 from dsc_lsp.engine.base import Engine, Generation, GenerationRequest, Prompt, Tokenizer
 from dsc_lsp.measure.traces import Trace
 from dsc_lsp.models import ModelFamily
@@ -30,13 +31,16 @@ from dsc_lsp.suggestions import Suggestions
 class Keystroke:
     """One key and the suggestion after it; ``completion`` is ``None`` if none was asked for.
 
-    ``sync_ms`` is the edit of the document, ``total_ms`` all from the key to the suggestion.
-    ``request`` is what the engine was asked, ``late`` whether the next key came before the answer.
+    ``sync_ms`` is the edit of the document, ``total_ms`` all from the key to the suggestion,
+    whose text is ``offered``. ``request`` is what the engine was asked, ``late`` whether the next
+    key came before the answer.
     """
 
+    cursor: Cursor
     sync_ms: float
     total_ms: float
     late: bool
+    offered: str
     completion: Completion | None = None
     request: GenerationRequest | None = None
 
@@ -62,22 +66,58 @@ def replay(traces: Iterable[Trace], settings: Settings, engine: Engine) -> Itera
 
 
 def answer_again(
-    keystrokes: Iterable[Keystroke], engine: Engine
-) -> Iterator[tuple[Keystroke, float]]:
-    """Give another engine the same prompts, and yield how many milliseconds each answer took.
+    keystrokes: Iterable[Keystroke], settings: Settings, engine: Engine
+) -> Iterator[float]:
+    """Have another engine answer each keystroke, and yield how many milliseconds that took.
 
-    It is asked for exactly as many tokens as were used of the first engine's answer, so that it
-    does not pay for deciding late where to stop.
+    It is given the same prompts; where the first engine was not asked, because a known suggestion
+    went on, the prompt that would have been made there. It is asked for exactly as many tokens as
+    were used of the first engine's answer or stand in what was offered, so that it does not pay
+    for deciding late where to stop.
     """
-    for keystroke in keystrokes:
-        if keystroke.request is None or keystroke.completion is None:
-            continue
-        tokens = max(1, keystroke.completion.new_tokens)
+    for key in keystrokes:
+        if key.request is None or key.completion is None:
+            prompt = prompt_at(key.cursor, settings, engine)
+            tokens = len(engine.tokenizer.encode(key.offered))
+        else:
+            prompt, tokens = key.request.prompt, key.completion.new_tokens
         start = time.perf_counter()
-        request = GenerationRequest(keystroke.request.prompt, tokens)
-        for _ in engine.generate(request, CancelToken()).tokens:
+        for _ in engine.generate(GenerationRequest(prompt, max(1, tokens)), CancelToken()).tokens:
             pass
-        yield keystroke, (time.perf_counter() - start) * 1000
+        yield (time.perf_counter() - start) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The same keystrokes with this engine and with another one; the ratios are how much faster.
+
+    ``total`` is the sum over all keystrokes, which no percentile tells where some are free.
+    """
+
+    keystrokes: int
+    ours_ms: Percentiles
+    ours_total_ms: float
+    other_ms: Percentiles
+    other_total_ms: float
+    ratio_p50: float
+    ratio_p95: float
+    ratio_total: float
+
+
+def compare(ours: Sequence[float], other: Sequence[float]) -> Comparison:
+    """Return how two engines did at the same keystrokes, at least one."""
+    mine, theirs = percentiles(ours), percentiles(other)
+    my_total, their_total = math.fsum(ours), math.fsum(other)
+    return Comparison(
+        keystrokes=len(ours),
+        ours_ms=mine,
+        ours_total_ms=my_total,
+        other_ms=theirs,
+        other_total_ms=their_total,
+        ratio_p50=theirs.p50 / mine.p50,
+        ratio_p95=theirs.p95 / mine.p95,
+        ratio_total=their_total / my_total,
+    )
 
 
 def percentiles(values: Iterable[float]) -> Percentiles:
@@ -132,7 +172,8 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
         stages_ms={
             "sync": percentiles(key.sync_ms for key in keystrokes),
             "syntax": percentiles(result.syntax_ms for result in results),
-            "prompt": percentiles(result.prompt_ms - result.syntax_ms for result in results),
+            "context": percentiles(result.context_ms - result.syntax_ms for result in results),
+            "prompt": percentiles(result.prompt_ms - result.context_ms for result in results),
             "prefill": percentiles(result.effort.prefill_ms for result in results),
             "decode": percentiles(result.effort.decode_ms for result in results),
             "post": percentiles(result.post_ms for result in results),
@@ -159,15 +200,16 @@ def _replay(trace: Trace, settings: Settings, engine: "_Recorder") -> Iterator[K
         cursor = next(cursors)
         repository.update(cursor.document)
         sync_ms = _since(start)
-        completion = None
-        if suggestions.find(cursor) is None:
+        completion, offered = None, suggestions.find(cursor)
+        if offered is None:
             cancel = CancelToken()
             completion = complete(cursor, repository, settings, engine, cancel, prompts=prompts)
-            suggestions.remember(cursor, completion.text)
+            offered = completion.text
+            suggestions.remember(cursor, offered)
         total_ms = _since(start)
         late = edit.ms + total_ms > next_ms
         request = None if completion is None else engine.last
-        yield Keystroke(sync_ms, total_ms, late, completion, request)
+        yield Keystroke(cursor, sync_ms, total_ms, late, offered, completion, request)
         if edit.ms + total_ms + PAUSE_SECONDS * 1000 < next_ms < math.inf:
             anchor_anew(cursor, repository, settings, engine, CancelToken(), prompts=prompts)
 

@@ -114,16 +114,26 @@ def test_a_summary_counts_what_was_asked_and_what_was_known():
     assert report.prompt_tokens_median == sum(prompts) / 2
 
 
-def test_the_other_engine_is_asked_the_same_for_as_many_tokens_as_were_used():
+def test_the_other_engine_answers_every_key_with_as_many_tokens_as_were_used():
     engine, other = ScriptedEngine("alue = 1\n", "\n"), ScriptedEngine("z")
     keys = list(bench.replay([trace("v", "a", "l", "x")], SETTINGS, engine))
-    answers = list(bench.answer_again(keys, other))
-    assert [request.prompt for request in other.requests] == [
-        request.prompt for request in engine.requests
-    ]
+    times = list(bench.answer_again(keys, SETTINGS, other))
+    assert [key.offered for key in keys] == ["alue = 1", "lue = 1", "ue = 1", ""]
+    asked, along, further, last = [request.prompt.ids for request in other.requests]
+    assert (asked, last) == tuple(request.prompt.ids for request in engine.requests)
+    assert (along, further) == ((*asked, ord("a")), (*asked, ord("a"), ord("l")))
     used = [key.completion.new_tokens for key in keys if key.completion is not None]
-    assert [request.max_new_tokens for request in other.requests] == used
-    assert all(ms > 0 for _, ms in answers)
+    most = [request.max_new_tokens for request in other.requests]
+    assert most == [used[0], len("lue = 1"), len("ue = 1"), used[1]]
+    assert len(times) == len(keys)
+    assert all(ms > 0 for ms in times)
+
+
+def test_a_comparison_is_over_the_same_keys():
+    compared = bench.compare([10.0, 0.1, 20.0, 0.1], [50.0] * 4)
+    assert (compared.ours_ms.p95, compared.other_ms.p95) == (20.0, 50.0)
+    assert (compared.ours_total_ms, compared.other_total_ms) == (pytest.approx(30.2), 200.0)
+    assert (compared.ratio_p95, compared.ratio_total) == (2.5, pytest.approx(200 / 30.2))
 
 
 def test_a_key_of_a_trace_reads_four_tokens_at_most_nine_times_in_ten():
@@ -150,9 +160,16 @@ def test_bench_answers_with_the_keys_of_the_design(capsys: pytest.CaptureFixture
     assert {"p50", "p95", "p99"} <= set(answer["keystroke_ms"])
     assert {"p50", "p99"} <= set(answer["server_ms"])
     assert {"p50", "p95"} <= set(answer["first_token_ms"])
+    whole, asked = answer["generate"]["whole_trace"], answer["generate"]["model_asked"]
+    assert (whole["keystrokes"], asked["keystrokes"]) == (answer["keystrokes"], answer["asked"])
+    assert asked["ours_ms"] == answer["keystroke_ms"]
+    assert answer["generate_keystroke_ms"] == whole["other_ms"]
     assert answer["generate_keystroke_ms"]["p50"] > 0
-    ratio = answer["generate_keystroke_ms"]["p50"] / answer["keystroke_ms"]["p50"]
-    assert answer["ratio_to_generate"] == pytest.approx(ratio)
+    ratio = whole["other_total_ms"] / whole["ours_total_ms"]
+    assert answer["ratio_to_generate"] == whole["ratio_total"] == pytest.approx(ratio)
+    assert set(answer["stages_ms"]) == {
+        *("sync", "syntax", "context", "prompt", "prefill", "decode", "post"),
+    }
     assert answer["prefilled_tokens_median"] >= 1
     assert answer["prefilled_tokens"]["p99"] <= 256
     assert 128 <= answer["prompt_tokens_median"] <= 256
