@@ -1,4 +1,8 @@
-"""What is known of the files around a document."""
+"""What is known of the files around a document.
+
+What reads folders (an index, ignore rules, forms of secrets, parsers) is imported when it is first
+needed: a server has answered ``initialize`` by then.
+"""
 
 import functools
 import threading
@@ -8,16 +12,15 @@ from typing import TYPE_CHECKING
 
 from dsc_lsp.document import Cursor, Document
 from dsc_lsp.lookup import Continuations
-from dsc_lsp.repository.folders import Folders, IndexReport, Report
-from dsc_lsp.repository.indexing import index_path, refresh
+from dsc_lsp.repository.paths import path_of, place_of
 from dsc_lsp.repository.plan import Plan, Recent
-from dsc_lsp.repository.reader import Planner, path_of, place_of
-from dsc_lsp.repository.secrets import without_secrets
-from dsc_lsp.repository.store import Store
-from dsc_lsp.repository.workspace import Workspace
+from dsc_lsp.repository.reports import IndexReport, Report
 
 if TYPE_CHECKING:
     from dsc_lsp.lookup.index import Index
+    from dsc_lsp.repository.folders import Folders
+    from dsc_lsp.repository.reader import Planner
+    from dsc_lsp.repository.workspace import Workspace
 
 __all__ = ["IndexReport", "Repository"]
 
@@ -36,7 +39,7 @@ class Repository:
     context from other files.
     """
 
-    def __init__(self, planner: Planner | None = None) -> None:
+    def __init__(self, planner: "Planner | None" = None) -> None:
         self._planner = planner
         self._lock = threading.Lock()
         self._changed: dict[str, Document | None] = {}
@@ -82,6 +85,8 @@ class Repository:
         if not roots:
             self.close_folders()
             return
+        from dsc_lsp.repository.folders import Folders
+
         folders = self._folders
         if folders is None:
             try:
@@ -110,6 +115,10 @@ class Repository:
 
         For the command line and measurements, which have time.
         """
+        from dsc_lsp.repository.indexing import index_path, refresh
+        from dsc_lsp.repository.store import Store
+        from dsc_lsp.repository.workspace import Workspace
+
         store = Store(index_path(root))
         for _ in refresh(root, store):
             pass
@@ -190,6 +199,8 @@ class Repository:
         since the last question is indexed now, on the asking thread, but for lines with secrets
         (``redacted`` has taken those of the cursor's document out).
         """
+        from dsc_lsp.repository.secrets import without_secrets
+
         with self._lock:
             changed = [uri for uri in self._changed if uri != cursor.document.uri]
             documents = [(uri, self._changed.pop(uri)) for uri in changed]

@@ -4,32 +4,18 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from dsc_lsp.document import Cursor
 from dsc_lsp.repository.learning import Learning
 from dsc_lsp.repository.plan import Plan, Recent
 from dsc_lsp.repository.process import IndexerProcess
 from dsc_lsp.repository.reader import Planner, Reader
+from dsc_lsp.repository.reports import IndexReport, Report
 
 if TYPE_CHECKING:
     from dsc_lsp.lookup.index import Index
-
-
-@dataclass(frozen=True, slots=True)
-class IndexReport:
-    """How far the indexing of a folder is, or why there is none (``problem``, for the user)."""
-
-    folder: str = ""
-    done: int = 0
-    of: int = 0
-    complete: bool = False
-    problem: str = ""
-
-
-Report: TypeAlias = Callable[[IndexReport], None]
 
 
 class Folders:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dsc_lsp.repository.indexing import index_path
-from dsc_lsp.repository.reader import place_of
+from dsc_lsp.repository.paths import place_of
 from dsc_lsp.repository.store import Store
 
 if TYPE_CHECKING:

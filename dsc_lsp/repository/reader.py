@@ -1,18 +1,15 @@
 """The thread that reads the indexes and plans what could help: no keystroke waits for it."""
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from dsc_lsp.document import Cursor
 from dsc_lsp.repository.indexing import index_path
+from dsc_lsp.repository.paths import place_of
 from dsc_lsp.repository.plan import Plan, Recent
 from dsc_lsp.repository.store import Store
 from dsc_lsp.repository.workspace import Workspace
@@ -122,32 +119,3 @@ class Reader:
             known = (version, Workspace(root, known[1].store, parse=False))
             self._workspaces[root] = known
         return known[1]
-
-
-def place_of(uri: str, roots: Sequence[Path]) -> tuple[Path, str] | None:
-    """Return the innermost folder that a document is in, and its path from there with ``/``."""
-    path = path_of(uri)
-    if path is None:
-        return None
-    for root in sorted(roots, key=lambda root: -len(root.parts)):
-        for base in dict.fromkeys((root, Path(os.path.realpath(root)))):
-            with suppress(ValueError):
-                return root, path.relative_to(base).as_posix()
-    return None
-
-
-def path_of(uri: str) -> Path | None:
-    """Return the path of a ``file:`` URI; ``None`` for any other."""
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
-        return None
-    host = f"//{parts.netloc}" if parts.netloc and parts.netloc != "localhost" else ""
-    return Path(
-        url2pathname(unquote(host + parts.path) if os.name == "nt" else unquote(parts.path))
-    )
-
-
-def folders_of(uris: Mapping[str, None] | Sequence[str]) -> tuple[Path, ...]:
-    """Return the folders that URIs name, those that are there."""
-    paths = (path_of(uri) for uri in uris)
-    return tuple(dict.fromkeys(path for path in paths if path is not None and path.is_dir()))

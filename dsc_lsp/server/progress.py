@@ -7,7 +7,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from dsc_lsp.engine.worker import WorkerState, WorkerStatus
-from dsc_lsp.repository import IndexReport
+from dsc_lsp.repository.reports import IndexReport
 
 _TITLE = "dsc-lsp"
 _LOADING = "dsc-lsp/loading"

@@ -11,12 +11,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import quantiles
 from typing import Any
 
 import platformdirs
-from filelock import FileLock, Timeout
-from rapidfuzz.distance import LCSseq
 
 from dsc_lsp.document import Document, Position
 
@@ -63,6 +60,8 @@ class Statistics:
 
     def report(self) -> dict[str, Any]:
         """Return the counts of this session and of all, and this session's latency; blocking."""
+        from statistics import quantiles
+
         since, total = _read(self._path())
         _add(total, self._unwritten())
         cuts = quantiles(self._latencies, n=100) if len(self._latencies) > 1 else []
@@ -79,6 +78,8 @@ class Statistics:
         new = self._unwritten()
         if new == Counts():
             return
+        from filelock import FileLock, Timeout
+
         path = self._path()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +113,8 @@ def kept_characters(then: Document, start: Position, text: str, now: Document) -
 
     ``text`` stands at ``start`` in ``then``. ``None`` if too much has changed to say.
     """
+    from rapidfuzz.distance import LCSseq
+
     first = 0
     old, new = then.lines, now.lines
     while first < min(len(old), len(new)) and old[first] == new[first]:

@@ -7,7 +7,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from dsc_lsp.languages import LANGUAGES
-from dsc_lsp.repository.reader import folders_of, path_of
+from dsc_lsp.repository.paths import folders_of, path_of
 from dsc_lsp.server.session import Server
 
 _SUFFIXES = sorted({suffix.lstrip(".") for row in LANGUAGES for suffix in row.suffixes})

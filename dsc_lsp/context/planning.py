@@ -1,0 +1,77 @@
+"""The plan at a cursor: what of the workspace could help there, by worth."""
+
+from dsc_lsp.context.assembly import Chosen, choose
+from dsc_lsp.context.definitions import pieces_of_definitions
+from dsc_lsp.context.near import near
+from dsc_lsp.context.recent import pieces_of_edits
+from dsc_lsp.context.similar import similar
+from dsc_lsp.document import Cursor
+from dsc_lsp.repository.files import language_name
+from dsc_lsp.repository.imports import imports
+from dsc_lsp.repository.plan import Piece, Plan, Recent
+from dsc_lsp.repository.workspace import Workspace
+
+_WORTH_OF_SIMILAR = 3.0
+_WORTH_KEPT = 0.7
+_MOST_PIECES = 1_500
+_TYPICAL_BUDGET = 1_000
+_CHARACTERS_A_TOKEN = 3.4
+
+
+def planned(
+    cursor: Cursor, path: str, workspace: Workspace, recent: Recent, before: Plan | None
+) -> Plan:
+    """Return a new plan, or the one before where that is nearly as good (see ``plan``)."""
+    new = _plan(cursor, path, workspace, recent)
+    if before is None:
+        return new
+    shown = _shown(before)
+    for file in shown:
+        known = workspace.file(file.path)
+        if known is None or known.number != before.numbers.get(file.path):
+            return new
+    return before if _worth(shown, new) >= _WORTH_KEPT * _worth(_shown(new), new) else new
+
+
+def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Plan:
+    around = near(cursor)
+    text = cursor.document.text
+    entries = workspace.resolve(path, imports(text, language_name(path)))
+    alike = similar(path, around, workspace, recent.viewed)
+    best = max((piece.worth for piece in alike.pieces), default=1.0) or 1.0
+    found = [
+        Piece(p.path, p.lines, _WORTH_OF_SIMILAR * (p.worth / best) ** 2, p.why)
+        for p in alike.pieces
+    ]
+    found += pieces_of_definitions(path, text, entries, around, workspace, used=alike.used)
+    found += pieces_of_edits(recent)
+    found.sort(key=lambda piece: -piece.worth)
+    kept = tuple(found[:_MOST_PIECES])
+    shown = dict.fromkeys(piece.path for piece in kept)
+    graph = {
+        file: tuple(dict.fromkeys(t for _, ts in workspace.imports_of(file) for t in ts))
+        for file in shown
+    }
+    files = ((path, workspace.file(path)) for path in shown)
+    return Plan(kept, graph, {path: file.number for path, file in files if file is not None})
+
+
+def _shown(plan: Plan) -> list[Chosen]:
+    """Return what a plan shows, as closely as the decision for another one needs it."""
+
+    def header(path: str) -> str:
+        return f"#{path}\n"
+
+    def count(text: str) -> int:
+        return round(len(text) / _CHARACTERS_A_TOKEN)
+
+    return choose(plan.pieces, _TYPICAL_BUDGET, header, count)
+
+
+def _worth(shown: list[Chosen], plan: Plan) -> float:
+    """Return what lines are worth by a plan."""
+    by_line: dict[tuple[str, int], float] = {}
+    for piece in plan.pieces:
+        number = piece.lines[-1][0]
+        by_line[piece.path, number] = max(by_line.get((piece.path, number), 0.0), piece.worth)
+    return sum(by_line.get((file.path, number), 0.0) for file in shown for number, _ in file.lines)
