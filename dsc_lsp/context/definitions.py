@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dsc_lsp.context.near import Near
-from dsc_lsp.context.reach import Imports, Reached, reached
+from dsc_lsp.context.reach import Reached, reached
 from dsc_lsp.context.types import bases_of_scope, types_of_receiver
 from dsc_lsp.repository.outlines import Definition, Outline
 from dsc_lsp.repository.plan import Piece
 from dsc_lsp.repository.words import words_of
-from dsc_lsp.repository.workspace import Workspace
+from dsc_lsp.repository.workspace import Resolved, Workspace
 
 _SELF = frozenset({"self", "cls", "this", "super"})
 _CONSTRUCTORS = frozenset({"__init__", "constructor", "new", "initialize"})
@@ -50,7 +50,7 @@ class _Situation:
 
 
 def pieces_of_definitions(
-    path: str, text: str, entries: Imports, near: Near, workspace: Workspace, *,
+    path: str, text: str, entries: Resolved, near: Near, workspace: Workspace, *,
     used: Mapping[str, float],
 ) -> Iterator[Piece]:  # fmt: skip
     """Yield a piece for each definition that the current file can reach.

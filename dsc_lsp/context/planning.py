@@ -27,8 +27,7 @@ def planned(
         return new
     shown = _shown(before)
     for file in shown:
-        known = workspace.file(file.path)
-        if known is None or known.number != before.numbers.get(file.path):
+        if workspace.number(file.path) != before.numbers.get(file.path):
             return new
     return before if _worth(shown, new) >= _WORTH_KEPT * _worth(_shown(new), new) else new
 
@@ -52,8 +51,8 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
         file: tuple(dict.fromkeys(t for _, ts in workspace.imports_of(file) for t in ts))
         for file in shown
     }
-    files = ((path, workspace.file(path)) for path in shown)
-    return Plan(kept, graph, {path: file.number for path, file in files if file is not None})
+    numbers = ((path, workspace.number(path)) for path in shown)
+    return Plan(kept, graph, {path: number for path, number in numbers if number is not None})
 
 
 def _shown(plan: Plan) -> list[Chosen]:

@@ -3,13 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from dsc_lsp.repository.imports import Import
-from dsc_lsp.repository.workspace import Workspace
-
-Imports: TypeAlias = tuple[tuple[Import, tuple[str, ...]], ...]
-"""Imports with the files that they bring."""
+from dsc_lsp.repository.workspace import Resolved, Workspace
 
 _MOST_FILES = 48
 _MOST_STEPS = 3
@@ -30,7 +26,7 @@ class Reached:
     modules: set[str] = field(default_factory=set)
 
 
-def reached(path: str, entries: Imports, workspace: Workspace) -> list[Reached]:
+def reached(path: str, entries: Resolved, workspace: Workspace) -> list[Reached]:
     """Return the files imported by ``entries``, then what they import, then the siblings."""
     found: dict[str, Reached] = {}
     for entry, files in entries:

@@ -12,6 +12,8 @@ from dsc_lsp.repository.words import identifiers, words_of
 from dsc_lsp.repository.workspace import Workspace
 
 _SOUGHT = 28
+_MOST_POSTINGS = 20_000
+"""Chunks that the words sought stand in, added up: what a search costs."""
 _HITS = 60
 _WINDOW = 8
 _VIEWED = 1.2
@@ -31,22 +33,21 @@ def similar(path: str, near: Near, workspace: Workspace, viewed: Sequence[str]) 
 
     ``viewed`` are files that the user has looked at.
     """
+    chunks_with = workspace.chunks_with(near.words)
     rarity = {
-        word: weight * math.log(1 + workspace.chunk_count / workspace.chunks_with(word))
+        word: weight * math.log(1 + workspace.chunk_count / max(1, chunks_with[word]))
         for word, weight in near.words.items()
     }
-    sought = dict(sorted(rarity.items(), key=lambda pair: -pair[1])[:_SOUGHT])
     receiver = near.last
     after = re.compile(rf"\b{re.escape(receiver)}(?:\(\))?(?:\?\.|\.|->|::)([^\W\d]\w*)")
     pieces: list[Piece] = []
     used: dict[str, float] = {}
     seen: set[tuple[str, int]] = set()
-    for hit in workspace.search(sought, _HITS):
-        file = workspace.file(hit.path)
-        if file is None or hit.path == path or (hit.path, hit.first_line) in seen:
+    for hit in workspace.search(_sought(rarity, chunks_with), _HITS):
+        if hit.path == path or (hit.path, hit.first_line) in seen:
             continue
         seen.add((hit.path, hit.first_line))
-        lines = file.text.split("\n")
+        lines = workspace.lines(hit.path)
         chunk = lines[hit.first_line : hit.first_line + CHUNK_LINES + _WINDOW]
         liked = _VIEWED if hit.path in viewed else 1.0
         worths = [liked * _worth_of_line(line, rarity) for line in chunk]
@@ -61,11 +62,23 @@ def similar(path: str, near: Near, workspace: Workspace, viewed: Sequence[str]) 
     return Similar(tuple(pieces), {name: count / most for name, count in used.items()})
 
 
+def _sought(rarity: Mapping[str, float], chunks_with: Mapping[str, int]) -> Iterator[str]:
+    """Yield the rarest words, as long as they do not stand in too many chunks together."""
+    left = _MOST_POSTINGS
+    for word in sorted(rarity, key=lambda word: -rarity[word])[:_SOUGHT]:
+        if not chunks_with[word]:
+            continue
+        left -= chunks_with[word]
+        if left < 0:
+            return
+        yield word
+
+
 def _worth_of_line(line: str, rarity: Mapping[str, float]) -> float:
     return sum(rarity.get(word, 0.0) for name in set(identifiers(line)) for word in words_of(name))
 
 
-def _windows(path: str, first: int, chunk: list[str], worths: list[float]) -> Iterator[Piece]:
+def _windows(path: str, first: int, chunk: Sequence[str], worths: list[float]) -> Iterator[Piece]:
     """Yield the best window of a chunk: lines before and after the line that shares most."""
     sums = [
         sum(worths[start : start + _WINDOW]) for start in range(max(1, len(chunk) - _WINDOW + 1))

@@ -9,7 +9,7 @@ from pathlib import Path
 from dsc_lsp import context
 from dsc_lsp.measure.context_baselines import BASELINES, filled, prepared
 from dsc_lsp.measure.context_holes import ContextHole, context_holes, imported_files
-from dsc_lsp.repository.indexing import refresh, structures
+from dsc_lsp.repository.indexing import refresh
 from dsc_lsp.repository.plan import Recent
 from dsc_lsp.repository.store import Store
 from dsc_lsp.repository.workspace import Workspace
@@ -51,11 +51,8 @@ def indexed(root: Path) -> Repository:
     store = Store(None)
     for _ in refresh(root, store):
         pass
-    for _ in structures(store):
-        pass
-    files = (store.file(path) for path in sorted(store.paths()))
-    texts = {file.path: file.text for file in files if file is not None}
-    return Repository(root, Workspace(root, store, parse=False), texts)
+    texts = {path: store.text(path) or "" for path in sorted(store.paths())}
+    return Repository(root, Workspace(root, store), texts)
 
 
 def look_for_names(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Generation, GenerationRequest, Token
 from dsc_lsp.engine.tokens import load_tokenizer
-from dsc_lsp.models import STARTER, STARTER_CHECKPOINT
+from dsc_lsp.models import STARTER, STARTER_CHECKPOINT, ModelFamily
 
 _ANSWER = (b" value", b" = ", b"self", b".", b"name", b"\n", b"x")
 
@@ -14,10 +14,10 @@ class FixedEngine:
     """Says the same line to every prompt, at once; prompts are made as for the starter."""
 
     name = "fixed"
-    context_tokens = 2048
 
-    def __init__(self) -> None:
-        self.family = STARTER
+    def __init__(self, family: ModelFamily = STARTER, context_tokens: int = 2048) -> None:
+        self.family = family
+        self.context_tokens = context_tokens
         self.tokenizer = load_tokenizer(STARTER_CHECKPOINT / "tokenizer.json", STARTER)
 
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:

@@ -122,7 +122,7 @@ class Repository:
         store = Store(index_path(root))
         for _ in refresh(root, store):
             pass
-        self._workspace = Workspace(root, store, parse=True)
+        self._workspace = Workspace(root, store)
 
     def files_changed(self, paths: Sequence[Path]) -> None:
         """Read files anew that have changed on the disk, or forget them; returns at once.

@@ -10,14 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from tree_sitter import Node
 
 from dsc_lsp.repository.trees import matches, parse, text_of
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """One name that an import brings: ``name`` of ``module``, here called ``local``.
 
     ``name`` is empty where the module itself is meant, and ``*`` where all that it has.
@@ -57,25 +57,47 @@ class Paths:
             folders.setdefault(posixpath.dirname(path), []).append(path)
         return {name: tuple(found) for name, found in folders.items()}
 
+    @cached_property
+    def by_tail(self) -> Mapping[str, tuple[str, ...]]:
+        """The paths by their last two parts."""
+        tails: dict[str, list[str]] = {}
+        for path in sorted(self.paths):
+            tails.setdefault(_last_two(path), []).append(path)
+        return {tail: tuple(found) for tail, found in tails.items()}
+
+    @cached_property
+    def first_parts(self) -> frozenset[str]:
+        """What an absolute Python module of this workspace can begin with."""
+        parts = {part for folder in self.by_folder for part in folder.split("/")}
+        return frozenset({self.root_name, *parts, *map(_stem, self.by_name)})
+
+    @cached_property
+    def python_modules(self) -> dict[tuple[str, str], str | None]:
+        """Files of absolute Python modules looked up before, by folder and module."""
+        return {}
+
     def first(self, candidates: Iterable[str]) -> str | None:
         """Return the first of the candidates that is there."""
         return next((path for path in candidates if path in self.paths), None)
 
     def ending(self, tail: str, near: str) -> str | None:
         """Return the path that ends with ``tail`` and shares most folders with ``near``."""
-        found = [
-            path
-            for path in self.by_name.get(posixpath.basename(tail), ())
-            if path == tail or path.endswith("/" + tail)
-        ]
+        names = self.by_tail if "/" in tail else self.by_name
+        among = names.get(_last_two(tail), ())
+        found = [path for path in among if path == tail or path.endswith("/" + tail)]
         return max(found, key=lambda path: (_shared(path, near), -len(path)), default=None)
 
 
 def imports(text: str, language: str) -> tuple[Import, ...]:
     """Return what a text imports, in its order; ``language`` is a name in ``languages``."""
+    root = parse(text, language) if language in _QUERIES else None
+    return () if root is None else imports_in(root, language)
+
+
+def imports_in(root: Node, language: str) -> tuple[Import, ...]:
+    """Return what a tree's text imports, as ``imports`` does."""
     query = _QUERIES.get(language)
-    root = parse(text, language) if query is not None else None
-    if query is None or root is None:
+    if query is None:
         return ()
     found: dict[Import, None] = {}
     for captures in matches(root, language, query):
@@ -164,33 +186,51 @@ def _python(entry: Import, path: str, paths: Paths) -> Iterator[str]:
     module = entry.module
     dots = len(module) - len(module.lstrip("."))
     parts = [part for part in module[dots:].split(".") if part]
-    if dots:
-        folder = posixpath.dirname(path)
-        for _ in range(dots - 1):
-            folder = posixpath.dirname(folder)
-        bases = [folder]
-    else:
-        bases = list(_folders_above(path))
-        bases += [base for folder in bases for base in (posixpath.join(folder, "src"),)]
-        if parts and parts[0] == paths.root_name and "__init__.py" in paths.paths:
-            parts = parts[1:]
-            bases = [""]
+    if not dots and parts and parts[0] not in paths.first_parts:
+        return
+    folder = posixpath.dirname(path)
+    for _ in range(dots - 1):
+        folder = posixpath.dirname(folder)
     # ``from a import b`` may mean the module ``a.b``, and if not, what ``a`` defines.
     tails = [[*parts, entry.name], parts] if entry.name and entry.name != "*" else [parts]
     for tail in tails:
-        found = paths.first(
-            posixpath.join(base, *tail) + ending if tail else posixpath.join(base, ending[1:])
-            for base in bases
-            for ending in ("/__init__.py", ".py", ".pyi", "/__init__.pyi")
-            if tail or ending.startswith("/")
-        )
-        if found is None and not dots and len(tail) > 1:
-            found = paths.ending("/".join(tail) + ".py", path) or paths.ending(
-                "/".join(tail) + "/__init__.py", path
-            )
+        if dots:
+            found = paths.first(_python_files([folder], tail))
+        else:
+            found = _absolute_python(tail, folder, paths)
         if found is not None:
             yield found
             return
+
+
+def _absolute_python(parts: list[str], folder: str, paths: Paths) -> str | None:
+    """Return the file of a module seen from a folder; remembered, as most are asked for often."""
+    key = (folder, ".".join(parts))
+    if key not in paths.python_modules:
+        paths.python_modules[key] = _looked_up_python(parts, folder, paths)
+    return paths.python_modules[key]
+
+
+def _looked_up_python(parts: list[str], folder: str, paths: Paths) -> str | None:
+    bases = list(_folders_above(f"{folder}/." if folder else "."))
+    bases += [posixpath.join(base, "src") for base in bases]
+    if parts and parts[0] == paths.root_name and "__init__.py" in paths.paths:
+        parts, bases = parts[1:], [""]
+    found = paths.first(_python_files(bases, parts))
+    if found is None and len(parts) > 1:
+        tail = "/".join(parts)
+        found = paths.ending(tail + ".py", folder) or paths.ending(tail + "/__init__.py", folder)
+    return found
+
+
+def _python_files(bases: Iterable[str], parts: list[str]) -> Iterator[str]:
+    for base in bases:
+        stem = "/".join((base, *parts) if base else parts)
+        yield f"{stem}/__init__.py" if stem else "__init__.py"
+        if parts:
+            yield f"{stem}.py"
+            yield f"{stem}.pyi"
+        yield f"{stem}/__init__.pyi" if stem else "__init__.pyi"
 
 
 _SCRIPT_ENDINGS = (
@@ -327,6 +367,14 @@ def _folders_above(path: str) -> Iterator[str]:
         yield folder
         folder = posixpath.dirname(folder)
     yield ""
+
+
+def _last_two(path: str) -> str:
+    return "/".join(path.rsplit("/", 2)[-2:])
+
+
+def _stem(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _shared(path: str, other: str) -> int:

@@ -64,7 +64,7 @@ class _Indexer:
 
     def __init__(self) -> None:
         self._stores: dict[Path, Store] = {}
-        self._tasks: dict[Path, Iterator[Any]] = {}
+        self._tasks: dict[Path, Iterator[indexing.Progress]] = {}
         self._scans = True
         self._asked_idle = False
         self._next_scan = 0.0
@@ -113,15 +113,14 @@ class _Indexer:
             except (sqlite3.Error, OSError) as error:
                 self._give_up(root, error)
                 continue
-            if isinstance(progress, indexing.Progress):
-                self._tell(root, progress)
+            self._tell(root, progress)
             return True
         return False
 
     def _begin_all(self) -> None:
         for root, store in self._stores.items():
             if root not in self._tasks:
-                self._tasks[root] = _both(root, store)
+                self._tasks[root] = indexing.refresh(root, store, at_once=True)
 
     def _keep(self, roots: list[Path]) -> None:
         for root in self._stores.keys() - set(roots):
@@ -171,11 +170,6 @@ class _Indexer:
         if finished or time.monotonic() - self._reported > _REPORT_SECONDS:
             self._reported = time.monotonic()
             _report({"folder": str(root), "done": progress.done, "of": progress.of})
-
-
-def _both(root: Path, store: Store) -> Iterator[Any]:
-    yield from indexing.refresh(root, store)
-    yield from indexing.structures(store)
 
 
 def _receive(commands: "queue.Queue[dict[str, Any] | None]") -> None:

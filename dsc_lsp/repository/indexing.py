@@ -2,26 +2,26 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import platformdirs
 
+from dsc_lsp.repository.contents import contents_of
 from dsc_lsp.repository.files import FileState, presentable, read, state_of, walk
 from dsc_lsp.repository.imports import go_module, script_aliases
-from dsc_lsp.repository.store import UNSAVED, Store, structure_of
+from dsc_lsp.repository.preparing import Prepared, prepared
+from dsc_lsp.repository.store import UNSAVED, Store
 
-_BATCH = 64
-_STRUCTURES = 16
+_FILES_A_TRANSACTION = 128
 _LARGEST_CONFIGURATION = 100_000
 _KEPT_SECONDS = 60 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many of the changed files have been read; all of them when the texts are complete."""
+    """How many of the changed files are in the index."""
 
     done: int
     of: int
@@ -43,37 +43,33 @@ def forget_old_indexes(folder: Path) -> None:
             continue
 
 
-def refresh(root: Path, store: Store) -> Iterator[Progress]:
-    """Bring texts up to date with the disk, batch by batch; then structures, as long as asked.
+def refresh(root: Path, store: Store, *, at_once: bool = False) -> Iterator[Progress]:
+    """Bring an index up to date with the disk, some files at a time.
 
-    Whoever iterates may do other things in between, or stop.
+    Whoever iterates may do other things in between, or stop. ``at_once`` is whether several
+    processes may read and parse.
     """
     known = store.states()
     unsaved = {path for path, state in known.items() if state.changed_ns == UNSAVED}
-    changed = [
-        state
-        for state in walk(root)
-        if known.pop(state.path, None) != state and state.path not in unsaved
-    ]
-    store.remove(known.keys() - unsaved)
+    found = {state.path: state for state in walk(root) if state.path not in unsaved}
+    changed = [state for path, state in found.items() if known.get(path) != state]
+    store.remove(known.keys() - found.keys() - unsaved)
     _keep_facts(root, store)
-    done = 0
-    for batch in _batches(changed, _BATCH):
-        store.put((state, read(root, state.path)) for state in batch)
-        done += len(batch)
+    done, waiting = 0, Prepared()
+    for files in prepared(root, changed, at_once=at_once):
+        waiting += files
+        # Large transactions: each adds a segment to the index of words, to be merged later.
+        if len(waiting) >= _FILES_A_TRANSACTION:
+            _put(store, waiting, known)
+            done, waiting = done + len(waiting), []
         yield Progress(done, len(changed))
-    if not changed:
-        yield Progress(0, 0)
+    _put(store, waiting, known)
+    yield Progress(len(changed), len(changed))
 
 
-def structures(store: Store) -> Iterator[int]:
-    """Parse the files whose structure is not known, batch by batch; yields how many were left."""
-    while paths := store.without_structure(_STRUCTURES):
-        files = [file for path in paths if (file := store.file(path)) is not None]
-        store.set_structures(
-            (file.path, file.changed_ns, structure_of(file.path, file.text)) for file in files
-        )
-        yield len(paths)
+def _put(store: Store, files: Prepared, known: Mapping[str, FileState]) -> None:
+    """Put files into the index, but for those that somebody has put there meanwhile."""
+    store.put((s, c) for s, c in files if store.state(s.path) == known.get(s.path))
 
 
 def reread(root: Path, store: Store, paths: Iterable[str]) -> None:
@@ -83,14 +79,15 @@ def reread(root: Path, store: Store, paths: Iterable[str]) -> None:
         if state is None:
             store.remove([path])
             continue
-        store.put([(state, read(root, path))])
-        _parse(store, path)
+        text = read(root, path)
+        store.put([(state, None if text is None else contents_of(path, text))])
 
 
 def keep_unsaved(store: Store, path: str, text: str) -> None:
     """Know a text as an editor has it, without its secrets."""
-    store.put([(FileState(path, len(text), UNSAVED), presentable(text))])
-    _parse(store, path)
+    shown = presentable(text)
+    contents = None if shown is None else contents_of(path, shown)
+    store.put([(FileState(path, len(text), UNSAVED), contents)])
 
 
 def forget_unsaved(store: Store) -> None:
@@ -99,17 +96,12 @@ def forget_unsaved(store: Store) -> None:
     store.remove([state.path for state in states if state.changed_ns == UNSAVED])
 
 
-def _parse(store: Store, path: str) -> None:
-    file = store.file(path)
-    if file is not None:
-        store.set_structures([(path, file.changed_ns, structure_of(path, file.text))])
-
-
 def _keep_facts(root: Path, store: Store) -> None:
     pairs = script_aliases(_text(root / "tsconfig.json") or _text(root / "jsconfig.json"))
     aliases = "\n".join("\t".join(pair) for pair in pairs)
+    known = store.facts()
     for name, value in (("aliases", aliases), ("go_module", go_module(_text(root / "go.mod")))):
-        if store.fact(name) != value:
+        if known.get(name, "") != value:
             store.set_fact(name, value)
 
 
@@ -121,9 +113,3 @@ def _text(path: Path) -> str:
             return file.read(_LARGEST_CONFIGURATION)
     except OSError:
         return ""
-
-
-def _batches(states: list[FileState], size: int) -> Iterator[list[FileState]]:
-    rest = iter(states)
-    while batch := list(islice(rest, size)):
-        yield batch

@@ -5,7 +5,7 @@ out, and the whole definition is ``@type`` (what has members), ``@function``, ``
 ``@field`` (an attribute that a function sets).
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tree_sitter import Node
 
@@ -16,8 +16,7 @@ _LONGEST_VALUE = 160
 _MOST_DEFINITIONS = 4_000
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """A definition: ``kind`` is ``type``, ``function``, ``value`` or ``field``.
 
     ``header`` is its text up to the body, from the start of its first line. ``parent`` is the
@@ -40,9 +39,14 @@ def outline(text: str, language: str) -> Outline:
 
     What is defined inside a function is left out, except the attributes that it sets.
     """
+    root = parse(text, language) if language in _QUERIES else None
+    return () if root is None else outline_of(root, text, language)
+
+
+def outline_of(root: Node, text: str, language: str) -> tuple[Definition, ...]:
+    """Return the definitions in a tree of a text, as ``outline`` does."""
     query = _QUERIES.get(language)
-    root = parse(text, language) if query is not None else None
-    if query is None or root is None:
+    if query is None:
         return ()
     data = text.encode("utf-8", "surrogatepass")
     found: dict[tuple[int, int], tuple[Node, str, Node, Node | None]] = {}

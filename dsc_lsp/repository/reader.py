@@ -113,9 +113,9 @@ class Reader:
             path = index_path(root)
             if not path.exists():
                 return None
-            known = (-1, Workspace(root, Store(path), parse=False))
+            known = self._workspaces[root] = (-1, Workspace(root, Store(path)))
         version = known[1].store.version
         if version != known[0]:
-            known = (version, Workspace(root, known[1].store, parse=False))
-            self._workspaces[root] = known
+            known[1].renew()
+            self._workspaces[root] = (version, known[1])
         return known[1]

@@ -4,77 +4,50 @@ Texts in it are free of secrets. One process writes (``indexer``), any number re
 cache that is thrown away when it is broken or of another version.
 """
 
-import json
 import logging
-import re
 import sqlite3
 import time
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from dsc_lsp.repository.files import FileState, language_name
-from dsc_lsp.repository.imports import Import
-from dsc_lsp.repository.outlines import Definition, Outline
-from dsc_lsp.repository.words import words
-
-CHUNK_LINES = 20
-"""Lines of a piece that is found by its words."""
+from dsc_lsp.repository.contents import (
+    CHUNK_LINES,
+    MOST_CHUNKS,
+    Contents,
+    Structure,
+    chunk_words,
+    structure_in,
+    text_in,
+)
+from dsc_lsp.repository.files import FileState
 
 UNSAVED = -1
 """``changed_ns`` of a text that an editor has and the disk has not."""
 
-_VERSION = 2
+_VERSION = 3  # as in the schema
 _BUSY_SECONDS = 5.0
 _BUSY_PAUSE_SECONDS = 0.01
 _ROWS = 256
-_SCHEMA = f"""
+# A chunk's number is that of its file times MOST_CHUNKS, and its place in the file.
+# ``chunks`` is null for a file that is known not to be of use. ``words`` keeps no copy of what it
+# was given: to take a file out, its words are made anew from its text.
+_SCHEMA = """
 CREATE TABLE files (
   id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
-  changed_ns INTEGER NOT NULL, text BLOB, structure BLOB);
-CREATE TABLE chunks (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, first_line INTEGER NOT NULL);
-CREATE INDEX chunks_file ON chunks (file);
-CREATE TABLE definitions (name TEXT NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (name, file))
-  WITHOUT ROWID;
-CREATE INDEX definitions_file ON definitions (file);
+  changed_ns INTEGER NOT NULL, chunks INTEGER);
+CREATE TABLE contents (file INTEGER PRIMARY KEY, text BLOB NOT NULL, structure BLOB NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (
-  content_words, tokenize = "unicode61 remove_diacritics 0 tokenchars '_'");
+  content_words, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '_'");
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
+INSERT INTO words (words, rank) VALUES ('hashsize', 16777216);
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-PRAGMA user_version = {_VERSION};
+PRAGMA user_version = 3;
 """
-_DEFINED = re.compile(
-    r"\b(?:def|class|func|fn|function|struct|interface|enum|trait|type|module|record|union|const"
-    r"|let|var|static|void|int|bool|string|String|public|private|protected|macro_rules!|#define)"
-    r"\s+(?:\([^()\n]*\)\s*)?([^\W\d]\w{2,})"
-)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
-    """What a file defines and imports."""
-
-    outline: Outline
-    imports: tuple[Import, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedFile:
-    """A file in the index; ``text`` may enter a prompt. ``structure`` may not be known yet.
-
-    ``number`` is another one whenever the file has been read anew.
-    """
-
-    path: str
-    number: int
-    changed_ns: int
-    text: str
-    structure: Structure | None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A chunk that has some of the words sought: its file, first line and rank (low is good)."""
 
     path: str
@@ -102,17 +75,27 @@ class Store:
         rows = self._database.execute("SELECT path, size, changed_ns FROM files")
         return {path: FileState(path, size, changed) for path, size, changed in rows}
 
+    def state(self, path: str) -> FileState | None:
+        """Return a file as it was when it was read."""
+        query = "SELECT size, changed_ns FROM files WHERE path = ?"
+        row = self._database.execute(query, (path,)).fetchone()
+        return None if row is None else FileState(path, *row)
+
+    def numbers(self) -> dict[str, int]:
+        """Return a number for each file that has a text; another text has another one."""
+        rows = self._database.execute("SELECT path, id FROM files WHERE chunks IS NOT NULL")
+        return dict(rows.fetchall())
+
     def paths(self) -> frozenset[str]:
         """Return the paths of the files that have a text."""
-        rows = self._database.execute("SELECT path FROM files WHERE text IS NOT NULL")
-        return frozenset(path for (path,) in rows)
+        return frozenset(self.numbers())
 
-    def put(self, files: Iterable[tuple[FileState, str | None]]) -> None:
-        """Know files anew, in one transaction; one without a text is known not to be of use."""
+    def put(self, files: Iterable[tuple[FileState, Contents | None]]) -> None:
+        """Know files anew, in one transaction; one without contents is known to be of no use."""
         with self._database:
-            for state, text in files:
+            for state, contents in files:
                 self._remove(state.path)
-                self._insert(state, text)
+                self._insert(state, contents)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Forget files."""
@@ -120,50 +103,31 @@ class Store:
             for path in paths:
                 self._remove(path)
 
-    def set_structures(self, structures: Iterable[tuple[str, int, Structure]]) -> None:
-        """Know what files (a path and its ``changed_ns``) define and import."""
-        with self._database:
-            for path, changed, structure in structures:
-                self._database.execute(
-                    "UPDATE files SET structure = ? WHERE path = ? AND changed_ns = ?",
-                    (_packed(structure), path, changed),
-                )
-
-    def without_structure(self, limit: int) -> list[str]:
-        """Return some of the paths whose structure is not known."""
-        rows = self._database.execute(
-            "SELECT path FROM files WHERE structure IS NULL AND text IS NOT NULL LIMIT ?",
-            (limit,),
-        )
-        return [path for (path,) in rows]
-
-    def file(self, path: str) -> IndexedFile | None:
-        """Return a file of the index."""
+    def text(self, path: str) -> str | None:
+        """Return a file's text, which may enter a prompt."""
         row = self._database.execute(
-            "SELECT id, changed_ns, text, structure FROM files"
-            " WHERE path = ? AND text IS NOT NULL",
-            (path,),
+            "SELECT text FROM files JOIN contents ON file = id WHERE path = ?", (path,)
         ).fetchone()
-        if row is None:
-            return None
-        number, changed, text, structure = row
-        return IndexedFile(
-            path,
-            number,
-            changed,
-            zlib.decompress(text).decode(),
-            _unpacked(structure) if structure else None,
-        )
+        return None if row is None else text_in(row[0])
+
+    def structure(self, path: str) -> Structure | None:
+        """Return what a file defines and imports."""
+        row = self._database.execute(
+            "SELECT structure FROM files JOIN contents ON file = id WHERE path = ?", (path,)
+        ).fetchone()
+        return None if row is None else structure_in(row[0])
 
     def added_after(self, number: int) -> Iterator[tuple[int, str, str]]:
         """Yield number, path and text of the files that were put in after a number."""
         # Rows of a moment only: the writer may go on while they are used.
-        query = "SELECT id, path, text FROM files WHERE id > ? ORDER BY id LIMIT ?"
+        query = (
+            "SELECT id, path, text FROM files JOIN contents ON file = id"
+            " WHERE id > ? ORDER BY id LIMIT ?"
+        )
         while rows := self._database.execute(query, (number, _ROWS)).fetchall():
             number = rows[-1][0]
             for place, path, text in rows:
-                if text is not None:
-                    yield place, path, zlib.decompress(text).decode()
+                yield place, path, text_in(text)
 
     def search(self, sought: Sequence[str], limit: int) -> list[Hit]:
         """Return the chunks that BM25 ranks highest for any of the words, best first."""
@@ -172,85 +136,65 @@ class Store:
         query = " OR ".join(f'"{word}"' for word in sought if '"' not in word)
         try:
             rows = self._database.execute(
-                "SELECT path, first_line, rank FROM (SELECT rowid AS chunk, rank FROM words"
-                " WHERE words MATCH ? ORDER BY rank LIMIT ?)"
-                " JOIN chunks ON chunks.id = chunk JOIN files ON files.id = chunks.file"
+                "SELECT path, (chunk % ?) * ?, rank FROM (SELECT rowid AS chunk, rank FROM words"
+                " WHERE words MATCH ? ORDER BY rank LIMIT ?) JOIN files ON id = chunk / ?"
                 " ORDER BY rank",
-                (query, limit),
+                (MOST_CHUNKS, CHUNK_LINES, query, limit, MOST_CHUNKS),
             ).fetchall()
         except sqlite3.OperationalError as error:
             _log.warning("the index could not be searched (%s)", type(error).__name__)
             return []
-        return [Hit(*row) for row in rows]
+        return list(map(Hit._make, rows))
 
-    def chunks_with(self, word: str, most: int) -> int:
-        """Return how many chunks have a word, counted up to ``most``."""
-        return self._database.execute(
-            "SELECT count(*) FROM (SELECT rowid FROM words WHERE words MATCH ? LIMIT ?)",
-            (f'"{word}"', most),
-        ).fetchone()[0]
+    def chunks_with(self, words: Iterable[str]) -> dict[str, int]:
+        """Return how many chunks have each of some words; words in none are left out."""
+        query = "SELECT doc FROM vocabulary WHERE term = ?"
+        rows = ((word, self._database.execute(query, (word,)).fetchone()) for word in words)
+        return {word: row[0] for word, row in rows if row is not None}
 
     def chunk_count(self) -> int:
         """Return how many chunks there are."""
-        return self._database.execute("SELECT count(*) FROM chunks").fetchone()[0]
+        return self._database.execute("SELECT ifnull(sum(chunks), 0) FROM files").fetchone()[0]
 
-    def defining(self, name: str, limit: int) -> list[str]:
-        """Return the files that seem to define a name."""
-        rows = self._database.execute(
-            "SELECT path FROM definitions JOIN files ON files.id = file WHERE name = ? LIMIT ?",
-            (name, limit),
-        )
-        return [path for (path,) in rows]
-
-    def fact(self, name: str) -> str:
-        """Return something kept about the folder; empty if it is not known."""
-        row = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return "" if row is None else row[0]
+    def facts(self) -> Mapping[str, str]:
+        """Return what is kept about the folder as a whole."""
+        return dict(self._database.execute("SELECT name, value FROM facts").fetchall())
 
     def set_fact(self, name: str, value: str) -> None:
         """Keep something about the folder."""
         with self._database:
             self._database.execute("REPLACE INTO facts VALUES (?, ?)", (name, value))
 
-    def _insert(self, state: FileState, text: str | None) -> None:
-        blob = None if text is None else zlib.compress(text.encode("utf-8", "replace"), 1)
+    def _insert(self, state: FileState, contents: Contents | None) -> None:
+        chunks = None if contents is None else len(contents.words)
         file = self._database.execute(
-            "INSERT INTO files (path, size, changed_ns, text) VALUES (?, ?, ?, ?)",
-            (state.path, state.size, state.changed_ns, blob),
+            "INSERT INTO files (path, size, changed_ns, chunks) VALUES (?, ?, ?, ?)",
+            (state.path, state.size, state.changed_ns, chunks),
         ).lastrowid
-        if text is None:
+        if contents is None or file is None:
             return
-        chunks = list(_chunks(text))
-        first = self._database.execute("SELECT ifnull(max(id), 0) + 1 FROM chunks").fetchone()[0]
-        self._database.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?)",
-            ((first + number, file, number * CHUNK_LINES) for number in range(len(chunks))),
+        self._database.execute(
+            "INSERT INTO contents VALUES (?, ?, ?)", (file, contents.text, contents.structure)
         )
         self._database.executemany(
             "INSERT INTO words (rowid, content_words) VALUES (?, ?)",
-            enumerate(words(chunks), first),
-        )
-        self._database.executemany(
-            "INSERT OR IGNORE INTO definitions VALUES (?, ?)",
-            ((name, file) for name in set(_DEFINED.findall(text))),
+            enumerate(contents.words, file * MOST_CHUNKS),
         )
 
     def _remove(self, path: str) -> None:
-        row = self._database.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
+        row = self._database.execute(
+            "SELECT id, text FROM files LEFT JOIN contents ON file = id WHERE path = ?", (path,)
+        ).fetchone()
         if row is None:
             return
-        self._database.execute(
-            "DELETE FROM words WHERE rowid IN (SELECT id FROM chunks WHERE file = ?)", row
-        )
-        for table in ("chunks", "definitions"):
-            self._database.execute(f"DELETE FROM {table} WHERE file = ?", row)  # noqa: S608
-        self._database.execute("DELETE FROM files WHERE id = ?", row)
-
-
-def _chunks(text: str) -> Iterator[str]:
-    lines = text.split("\n")
-    for start in range(0, len(lines), CHUNK_LINES):
-        yield "\n".join(lines[start : start + CHUNK_LINES])
+        file, text = row
+        if text is not None:
+            self._database.executemany(
+                "INSERT INTO words (words, rowid, content_words) VALUES ('delete', ?, ?)",
+                enumerate(chunk_words(text_in(text)), file * MOST_CHUNKS),
+            )
+            self._database.execute("DELETE FROM contents WHERE file = ?", (file,))
+        self._database.execute("DELETE FROM files WHERE id = ?", (file,))
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
@@ -309,27 +253,3 @@ def _patiently(database: sqlite3.Connection, statement: str) -> None:
             time.sleep(_BUSY_PAUSE_SECONDS)
         else:
             return
-
-
-def _packed(structure: Structure) -> bytes:
-    rows = (
-        [astuple(definition) for definition in structure.outline],
-        [astuple(entry) for entry in structure.imports],
-    )
-    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
-
-
-def _unpacked(data: bytes) -> Structure:
-    definitions, imports = json.loads(zlib.decompress(data))
-    return Structure(
-        tuple(Definition(*row) for row in definitions), tuple(Import(*row) for row in imports)
-    )
-
-
-def structure_of(path: str, text: str) -> Structure:
-    """Parse a text and return what it defines and imports."""
-    from dsc_lsp.repository.imports import imports
-    from dsc_lsp.repository.outlines import outline
-
-    language = language_name(path)
-    return Structure(outline(text, language), imports(text, language))

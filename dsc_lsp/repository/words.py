@@ -22,7 +22,17 @@ class _Words(dict[str, tuple[str, ...]]):
         return words
 
 
-_words = _Words()
+class _Joined(dict[str, str]):
+    """The same with blanks between."""
+
+    def __missing__(self, identifier: str) -> str:
+        if len(self) > _MOST_CACHED:
+            self.clear()
+        joined = self[identifier] = " ".join(_words[identifier])
+        return joined
+
+
+_words, _joined = _Words(), _Joined()
 
 
 def identifiers(text: str) -> list[str]:
@@ -38,8 +48,4 @@ def words_of(identifier: str) -> tuple[str, ...]:
 def words(texts: Iterable[str]) -> Iterable[str]:
     """Yield for each text its words with blanks between, each identifier once."""
     for text in texts:
-        yield " ".join(
-            word
-            for found in map(_words.__getitem__, set(_IDENTIFIER.findall(text)))
-            for word in found
-        )
+        yield " ".join(map(_joined.__getitem__, set(_IDENTIFIER.findall(text))))

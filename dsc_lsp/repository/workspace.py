@@ -1,87 +1,91 @@
 """One folder of the workspace as the context reads it: its files, what they import, its text."""
 
 import posixpath
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from cachetools import LRUCache
 
+from dsc_lsp.repository.contents import Structure
 from dsc_lsp.repository.files import language_name
 from dsc_lsp.repository.imports import Import, Paths, resolve
-from dsc_lsp.repository.store import Hit, IndexedFile, Store, Structure, structure_of
+from dsc_lsp.repository.store import Hit, Store
+
+Resolved: TypeAlias = tuple[tuple[Import, tuple[str, ...]], ...]
+"""Imports with the files that they bring."""
 
 _CACHED_FILES = 512
-_LARGEST_PARSED = 200_000
+_CACHED_WORDS = 20_000
 _NO_STRUCTURE = Structure((), ())
 
 
 class Workspace:
     """A folder's index and the questions that are asked of it; used by one thread.
 
-    With ``parse`` a file's structure that the index lacks is made on the spot, which takes some
-    milliseconds a file; without, the file has none until the index has it.
+    What it says is of the moment when it was made or last told to ``renew``; what has been asked
+    once costs little as long as the files are the same.
     """
 
-    def __init__(self, root: Path, store: Store, *, parse: bool) -> None:
+    def __init__(self, root: Path, store: Store) -> None:
         self.root = root
         self.store = store
-        self._parse = parse
-        self._files: LRUCache[str, IndexedFile] = LRUCache(_CACHED_FILES)
-        self._resolved: LRUCache[tuple[str, int], tuple[tuple[Import, tuple[str, ...]], ...]] = (
-            LRUCache(_CACHED_FILES)
-        )
-        self._rarity: LRUCache[str, int] = LRUCache(20_000)
+        self.paths = Paths(frozenset())
+        self.chunk_count = 0
+        self._numbers: Mapping[str, int] = {}
+        self._facts: Mapping[str, str] = {}
+        self._texts: LRUCache[int, tuple[str, ...]] = LRUCache(_CACHED_FILES)
+        self._structures: LRUCache[int, Structure] = LRUCache(_CACHED_FILES)
+        self._resolved: LRUCache[int, Resolved] = LRUCache(_CACHED_FILES)
+        self._chunks_with: LRUCache[str, int] = LRUCache(_CACHED_WORDS)
+        self.renew()
 
-    @cached_property
-    def paths(self) -> Paths:
-        """The files there are, and what modules are looked up with."""
-        aliases = self.store.fact("aliases")
-        pairs = tuple(tuple(line.split("\t")) for line in aliases.split("\n")) if aliases else ()
-        return Paths(
-            self.store.paths(),
-            self.root.name,
-            tuple((pair[0], pair[1]) for pair in pairs if len(pair) == 2),
-            self.store.fact("go_module"),
-        )
+    def renew(self) -> None:
+        """Know what the index says now."""
+        facts, numbers = self.store.facts(), self.store.numbers()
+        if facts != self._facts or numbers.keys() != self._numbers.keys():
+            self.paths = _paths(self.root, facts, numbers)
+            self._resolved.clear()
+            self._chunks_with.clear()
+        self._facts, self._numbers = facts, numbers
+        self.chunk_count = self.store.chunk_count()
 
-    @cached_property
-    def chunk_count(self) -> int:
-        """How many chunks the index has."""
-        return self.store.chunk_count()
+    def number(self, path: str) -> int | None:
+        """Return the number of a file, another one for another text; ``None`` if it is gone."""
+        return self._numbers.get(path)
 
-    def file(self, path: str) -> IndexedFile | None:
-        """Return a file with its text and structure; ``None`` if it is not in the index."""
-        known = self._files.get(path)
-        if known is not None:
-            return known
-        file = self.store.file(path)
-        if file is None:
-            return None
-        if file.structure is None and self._parse and len(file.text) <= _LARGEST_PARSED:
-            structure = structure_of(path, file.text)
-            file = IndexedFile(path, file.number, file.changed_ns, file.text, structure)
-        self._files[path] = file
-        return file
+    def lines(self, path: str) -> tuple[str, ...]:
+        """Return the lines of a file; none if it is gone."""
+        number = self._numbers.get(path)
+        if number is None:
+            return ()
+        known = self._texts.get(number)
+        if known is None:
+            text = self.store.text(path)
+            known = self._texts[number] = () if text is None else tuple(text.split("\n"))
+        return known
 
     def structure(self, path: str) -> Structure:
-        """Return what a file defines and imports, as far as it is known."""
-        file = self.file(path)
-        return (file.structure if file is not None else None) or _NO_STRUCTURE
+        """Return what a file defines and imports."""
+        number = self._numbers.get(path)
+        if number is None:
+            return _NO_STRUCTURE
+        known = self._structures.get(number)
+        if known is None:
+            known = self._structures[number] = self.store.structure(path) or _NO_STRUCTURE
+        return known
 
-    def imports_of(self, path: str) -> tuple[tuple[Import, tuple[str, ...]], ...]:
+    def imports_of(self, path: str) -> Resolved:
         """Return the imports of a file of the index with the files that they bring."""
-        file = self.file(path)
-        if file is None:
+        number = self._numbers.get(path)
+        if number is None:
             return ()
-        key = (path, file.number)
-        if key not in self._resolved:
-            self._resolved[key] = self.resolve(path, self.structure(path).imports)
-        return self._resolved[key]
+        known = self._resolved.get(number)
+        if known is None:
+            known = self._resolved[number] = self.resolve(path, self.structure(path).imports)
+        return known
 
-    def resolve(
-        self, path: str, entries: tuple[Import, ...]
-    ) -> tuple[tuple[Import, tuple[str, ...]], ...]:
+    def resolve(self, path: str, entries: Iterable[Import]) -> Resolved:
         """Return imports with the files of this folder that they bring."""
         language = language_name(path)
         pairs = ((entry, resolve(entry, path, language, self.paths)) for entry in entries)
@@ -92,14 +96,25 @@ class Workspace:
         others = self.paths.by_folder.get(posixpath.dirname(path), ())
         return tuple(other for other in others if other != path)
 
-    def search(self, words: Mapping[str, float], limit: int) -> list[Hit]:
+    def search(self, words: Iterable[str], limit: int) -> list[Hit]:
         """Return the chunks that BM25 ranks highest."""
         return self.store.search(list(words), limit)
 
-    def chunks_with(self, word: str) -> int:
-        """Return how many chunks have a word, at least 1; words in very many count as half."""
-        count = self._rarity.get(word)
-        if count is None:
-            most = max(1, self.chunk_count // 2)
-            count = self._rarity[word] = max(1, self.store.chunks_with(word, most))
-        return count
+    def chunks_with(self, words: Iterable[str]) -> dict[str, int]:
+        """Return how many chunks have each of some words."""
+        wanted = list(words)
+        new = [word for word in wanted if word not in self._chunks_with]
+        counted = self.store.chunks_with(new)
+        for word in new:
+            self._chunks_with[word] = counted.get(word, 0)
+        return {word: self._chunks_with.get(word, 0) for word in wanted}
+
+
+def _paths(root: Path, facts: Mapping[str, str], numbers: Mapping[str, int]) -> Paths:
+    aliases = [line.split("\t") for line in facts.get("aliases", "").split("\n")]
+    return Paths(
+        frozenset(numbers),
+        root.name,
+        tuple((pair[0], pair[1]) for pair in aliases if len(pair) == 2),
+        facts.get("go_module", ""),
+    )

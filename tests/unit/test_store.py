@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dsc_lsp.repository.contents import contents_of
 from dsc_lsp.repository.files import FileState
 from dsc_lsp.repository.store import Store
 
@@ -26,7 +27,7 @@ def test_who_opens_an_index_while_it_is_made_sees_what_others_write(
         thread.start()
     for thread in threads:
         thread.join()
-    stores[0].put([(FileState("shop.py", 1, 1), "x")])
+    stores[0].put([(FileState("shop.py", 1, 1), contents_of("shop.py", "x"))])
     assert [store.paths() for store in stores] == [frozenset({"shop.py"})] * 4
     for store in stores:
         store.close()

@@ -1,0 +1,205 @@
+"""What knowing a folder costs: the first time, the second, at a key, and on the event loop.
+
+``python -m dsc_lsp.measure.indexing FOLDER``: the index is made in a temporary cache by the
+process that the server starts, with the threads of the server beside it, while an event loop notes
+how late it wakes up; then it is opened again, and keys are typed at random places.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import psutil
+
+from dsc_lsp import context
+from dsc_lsp.completion import context_at
+from dsc_lsp.document import Cursor, Document, Position
+from dsc_lsp.measure.bench import percentiles
+from dsc_lsp.measure.fixed import FixedEngine
+from dsc_lsp.models import DEEPSEEK_CODER_BASE
+from dsc_lsp.repository import IndexReport, Repository
+from dsc_lsp.repository.files import read, walk
+from dsc_lsp.repository.indexing import index_path
+from dsc_lsp.settings import Settings
+
+_PROBE_SECONDS = 0.001
+_LATE_MS = 5.0
+_SWITCH_SECONDS = 0.0005
+"""As in the server (``cli.serve``)."""
+_REST_SECONDS = 3.0
+_PATIENCE_SECONDS = 280.0
+_KEYS_A_PLACE = 5
+_KEY_SECONDS = 0.12
+_CONTEXT_TOKENS = 4_096
+
+
+@dataclass(slots=True)
+class Opened:
+    """What it took until a folder's index was up to date, and how late the loop woke meanwhile.
+
+    ``known_seconds`` is when every file can be searched, ``complete_seconds`` when every file has
+    an outline and the lookup has read it too. ``peak_mb`` is the resident memory of the
+    processes that index, added up.
+    """
+
+    known_seconds: float = 0.0
+    complete_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_mb: float = 0.0
+    late_ms: tuple[float, ...] = ()
+
+    def as_json(self) -> dict[str, float]:
+        """Return what is printed."""
+        return {
+            "known_seconds": round(self.known_seconds, 2),
+            "complete_seconds": round(self.complete_seconds, 2),
+            "cpu_seconds": round(self.cpu_seconds, 2),
+            "peak_mb": round(self.peak_mb),
+            **_lateness(self.late_ms),
+        }
+
+
+async def opened(root: Path) -> tuple[Opened, Repository]:
+    """Open a folder as the server does, and wait until all of it is known."""
+    repository, result = Repository(context.plan), Opened()
+    known, start = asyncio.Event(), time.perf_counter()
+    loop = asyncio.get_running_loop()
+
+    def report(report: IndexReport) -> None:
+        if report.problem:
+            raise SystemExit(report.problem)
+        if report.complete or report.done >= report.of:
+            result.known_seconds = result.known_seconds or time.perf_counter() - start
+            loop.call_soon_threadsafe(known.set)
+
+    over = asyncio.Event()
+    probes = asyncio.create_task(_lateness_until(over)), asyncio.create_task(_memory(over))
+    await asyncio.to_thread(repository.open_folders, (root,), report, scan=False)
+    await known.wait()
+    done = await asyncio.to_thread(repository.wait_until_known, _PATIENCE_SECONDS)
+    assert done, "indexed within the time"
+    result.complete_seconds = time.perf_counter() - start
+    result.cpu_seconds = sum(_cpu_seconds(process) for process in _children())
+    over.set()
+    result.late_ms, result.peak_mb = await probes[0], await probes[1]
+    return result, repository
+
+
+async def typed(repository: Repository, root: Path, places: int) -> dict[str, float]:
+    """Return what a key waits for the context, in a row of keys at random places."""
+    random = Random(0)
+    settings = Settings(context_tokens=_CONTEXT_TOKENS)
+    engine = FixedEngine(DEEPSEEK_CODER_BASE, _CONTEXT_TOKENS)
+    paths = sorted(state.path for state in walk(root) if state.path.endswith(".py"))
+    times: list[float] = []
+    chosen = random.sample(paths, min(len(paths), places))
+    for path in chosen:
+        text = await asyncio.to_thread(read, root, path)
+        if text is None:
+            continue
+        document = Document.of(text, uri=(root / path).as_uri(), language="python")
+        line = random.randrange(len(document.lines))
+        end = len(document.line(line))
+        for column in range(max(0, end - _KEYS_A_PLACE), end + 1):
+            cursor = Cursor(document, Position(line, column))
+            start = time.perf_counter()
+            context_at(cursor, settings, engine, repository)
+            times.append(1e3 * (time.perf_counter() - start))
+            await asyncio.sleep(_KEY_SECONDS)
+    found = percentiles(times)
+    return {"p50": round(found.p50, 2), "p99": round(found.p99, 2), "max": round(max(times), 2)}
+
+
+async def _lateness_until(over: asyncio.Event) -> tuple[float, ...]:
+    times: list[float] = []
+    while not over.is_set():
+        start = time.perf_counter()
+        await asyncio.sleep(_PROBE_SECONDS)
+        times.append(1e3 * (time.perf_counter() - start - _PROBE_SECONDS))
+    return tuple(times)
+
+
+async def _memory(over: asyncio.Event) -> float:
+    """Return the most that the processes that index have held together, in MB."""
+    most = 0.0
+    while not over.is_set():
+        held = 0.0
+        for process in _children():
+            with suppress(psutil.Error):
+                held += process.memory_info().rss / 1e6
+        most = max(most, held)
+        await asyncio.sleep(0.25)
+    return most
+
+
+def _children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _lateness(times: Sequence[float]) -> dict[str, float]:
+    found = percentiles(times)
+    return {
+        "late_p50_ms": round(found.p50, 2),
+        "late_p99_ms": round(found.p99, 2),
+        "late_max_ms": round(max(times), 2),
+        "late_above_5_ms": sum(late > _LATE_MS for late in times),
+        "probes": len(times),
+    }
+
+
+async def _measured(root: Path, places: int) -> dict[str, object]:
+    over = asyncio.Event()
+    rest = asyncio.create_task(_lateness_until(over))
+    await asyncio.sleep(_REST_SECONDS)
+    over.set()
+    resting = _lateness(await rest)
+    cold, repository = await opened(root)
+    await asyncio.to_thread(repository.close_folders)
+    size = sum(file.stat().st_size for file in index_path(root).parent.glob("*")) / 1e6
+    warm, repository = await opened(root)
+    keys = await typed(repository, root, places)
+    await asyncio.to_thread(repository.close_folders)
+    return {
+        "files": sum(1 for _ in walk(root)),
+        "at_rest": resting,
+        "cold": cold.as_json(),
+        "warm": warm.as_json(),
+        "disk_mb": round(size),
+        "server_mb": round(psutil.Process().memory_info().rss / 1e6),
+        "assembly_ms": keys,
+    }
+
+
+def main() -> int:
+    """Print what was measured as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--places", type=int, default=60, help="places to type at")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        found = asyncio.run(_measured(chosen.folder.absolute(), chosen.places))
+    print(json.dumps(found, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

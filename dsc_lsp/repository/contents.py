@@ -1,0 +1,82 @@
+"""What the index holds of a file, made of its text without a look at the database."""
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dsc_lsp.repository.files import language_name
+from dsc_lsp.repository.imports import Import, imports_in
+from dsc_lsp.repository.outlines import Definition, Outline, outline_of
+from dsc_lsp.repository.trees import parse
+from dsc_lsp.repository.words import words
+
+CHUNK_LINES = 20
+"""Lines of a piece that is found by its words."""
+
+MOST_CHUNKS = 4_096
+"""Of a longer file only the first so many chunks are found by their words."""
+
+_LARGEST_PARSED = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What a file defines and imports."""
+
+    outline: Outline
+    imports: tuple[Import, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A file as it is kept: its text and structure compressed, and the words of each chunk."""
+
+    text: bytes
+    structure: bytes
+    words: tuple[str, ...]
+
+
+def contents_of(path: str, text: str) -> Contents:
+    """Parse a text, compress it and list its words: some 3 ms for 10 kB."""
+    return Contents(
+        zlib.compress(text.encode("utf-8", "replace"), 1),
+        _packed(structure_of(path, text)),
+        chunk_words(text),
+    )
+
+
+def structure_of(path: str, text: str) -> Structure:
+    """Return what a text defines and imports; nothing if it is very long."""
+    language = language_name(path)
+    root = parse(text, language) if len(text) <= _LARGEST_PARSED else None
+    if root is None:
+        return Structure((), ())
+    return Structure(outline_of(root, text, language), imports_in(root, language))
+
+
+def chunk_words(text: str) -> tuple[str, ...]:
+    """Return the words of each chunk of a text, with blanks between; always the same ones."""
+    return tuple(words(_chunks(text)))
+
+
+def text_in(data: bytes) -> str:
+    """Return the text of ``Contents.text``."""
+    return zlib.decompress(data).decode()
+
+
+def structure_in(data: bytes) -> Structure:
+    """Return the structure of ``Contents.structure``."""
+    definitions, imports = json.loads(zlib.decompress(data))
+    return Structure(tuple(map(Definition._make, definitions)), tuple(map(Import._make, imports)))
+
+
+def _chunks(text: str) -> Iterator[str]:
+    lines = text.split("\n")
+    for start in range(0, min(len(lines), MOST_CHUNKS * CHUNK_LINES), CHUNK_LINES):
+        yield "\n".join(lines[start : start + CHUNK_LINES])
+
+
+def _packed(structure: Structure) -> bytes:
+    rows = (structure.outline, structure.imports)
+    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
