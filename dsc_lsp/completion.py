@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from dsc_lsp import context, postprocess, prompt, syntax
 from dsc_lsp.cancel import CancelToken
@@ -357,19 +356,25 @@ def context_at(
     most = int(room * family.context_share)
     if repository is None or not settings.repository_context or most < _LEAST_CONTEXT_TOKENS:
         return _NO_CONTEXT
-    plan = repository.plan(cursor)
-    return _NO_CONTEXT if plan is None else _fitted(plan, most, family, engine.tokenizer)
+    return repository.shown(cursor, _Fit(most, family, engine.tokenizer)) or _NO_CONTEXT
 
 
-@lru_cache(8)
-def _fitted(plan: Plan, most: int, family: ModelFamily, tokenizer: Tokenizer) -> Context:
-    """Return the context of a plan, the same one from key to key until there is another plan."""
-    return context.fitted(
-        plan,
-        most,
-        lambda path: family.file_header.format(path=path),
-        lambda text: len(tokenizer.encode(text)),
-    )
+@dataclass(frozen=True)
+class _Fit:
+    """Makes the context of a plan, within some tokens; on any thread."""
+
+    most: int
+    family: ModelFamily
+    tokenizer: Tokenizer
+
+    def __call__(self, plan: Plan) -> Context:
+        header = self.family.file_header
+        return context.fitted(
+            plan,
+            self.most,
+            lambda path: header.format(path=path),
+            lambda text: len(self.tokenizer.encode(text)),
+        )
 
 
 def _prompt_tokens(settings: Settings, engine: Engine) -> int:

@@ -1,15 +1,16 @@
 """Pieces from the files that the current one imports: what they define, by use at the cursor."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from heapq import nlargest
+from operator import itemgetter
 
 from dsc_lsp.context.near import Near
 from dsc_lsp.context.reach import Reached, reached
 from dsc_lsp.context.types import bases_of_scope, types_of_receiver
 from dsc_lsp.repository.outlines import Definition, Outline
 from dsc_lsp.repository.plan import Piece
-from dsc_lsp.repository.words import words_of
+from dsc_lsp.repository.words import identifiers, words_of
 from dsc_lsp.repository.workspace import Resolved, Workspace
 
 _SELF = frozenset({"self", "cls", "this", "super"})
@@ -47,13 +48,15 @@ class _Situation:
     bases: Mapping[str, float]
     used: Mapping[str, float]
     known: frozenset[str]
+    heard: dict[str, float]
+    """How much the words near the cursor are those of a name; of the names asked so far."""
 
 
 def pieces_of_definitions(
     path: str, text: str, entries: Resolved, near: Near, workspace: Workspace, *,
-    used: Mapping[str, float],
+    used: Mapping[str, float], most: int,
 ) -> Iterator[Piece]:  # fmt: skip
-    """Yield a piece for each definition that the current file can reach.
+    """Yield a piece for each definition that the current file can reach, ``most`` at most.
 
     ``entries`` are the imports of the current text; ``used`` says how often, 1 at most, a name
     follows the same receiver elsewhere.
@@ -69,16 +72,28 @@ def pieces_of_definitions(
         types_of_receiver(near, text, by_name),
         bases_of_scope(near, by_name),
         used,
-        frozenset(re.findall(r"[^\W\d]\w{2,}", text)),
+        frozenset(identifiers(text)),
+        {},
     )
-    for file, outline in zip(files, outlines, strict=True):
-        for number, definition in enumerate(outline):
-            reasons = dict(_reasons(definition, _owner(outline, definition), file, situation))
-            worth = _IN_FILE + sum(reasons.values())
-            best = max(reasons, key=reasons.__getitem__, default="")
-            why = best if reasons and reasons[best] >= _LEAST_REASON else "in reach by imports"
-            worth *= _discount(definition.name, file, situation)
-            yield Piece(file.path, tuple(_lines(outline, number)), worth, why)
+    weighed = (
+        (*_weighed(outline, number, file, situation), file.path, outline, number)
+        for file, outline in zip(files, outlines, strict=True)
+        for number in range(len(outline))
+    )
+    for worth, why, place, outline, number in nlargest(most, weighed, key=itemgetter(0)):
+        yield Piece(place, tuple(_lines(outline, number)), worth, why)
+
+
+def _weighed(outline: Outline, number: int, file: Reached, at: _Situation) -> tuple[float, str]:
+    """Return what a definition is worth, and the best reason for it."""
+    definition = outline[number]
+    reasons = [*_reasons(definition, _owner(outline, definition), file, at)]
+    worth, best, why = _IN_FILE, _LEAST_REASON, "in reach by imports"
+    for reason, much in reasons:
+        worth += much
+        if much >= best:
+            best, why = much, reason
+    return worth * _discount(definition.name, file, at), why
 
 
 def _reasons(
@@ -102,7 +117,9 @@ def _reasons(
         yield "named near the cursor", _NAMED_NEAR * near.identifiers[name]
     if name in at.used:
         yield f"follows {near.last} elsewhere", _FOLLOWS_ELSEWHERE * at.used[name]
-    heard = max((near.words.get(word, 0.0) for word in words_of(name)), default=0.0)
+    heard = at.heard.get(name)
+    if heard is None:
+        heard = at.heard[name] = max(near.words.get(word, 0.0) for word in words_of(name))
     if heard:
         yield "shares words with the code near the cursor", _SHARES_WORDS * min(heard, 1.0)
 

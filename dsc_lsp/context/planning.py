@@ -13,7 +13,7 @@ from dsc_lsp.repository.workspace import Workspace
 
 _WORTH_OF_SIMILAR = 3.0
 _WORTH_KEPT = 0.7
-_MOST_PIECES = 1_500
+_MOST_PIECES = 1_000
 _TYPICAL_BUDGET = 1_000
 _CHARACTERS_A_TOKEN = 3.4
 
@@ -42,7 +42,9 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
         Piece(p.path, p.lines, _WORTH_OF_SIMILAR * (p.worth / best) ** 2, p.why)
         for p in alike.pieces
     ]
-    found += pieces_of_definitions(path, text, entries, around, workspace, used=alike.used)
+    found += pieces_of_definitions(
+        path, text, entries, around, workspace, used=alike.used, most=_MOST_PIECES
+    )
     found += pieces_of_edits(recent)
     found.sort(key=lambda piece: -piece.worth)
     kept = tuple(found[:_MOST_PIECES])

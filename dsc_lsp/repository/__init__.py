@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dsc_lsp.document import Cursor, Document
 from dsc_lsp.lookup import Continuations
 from dsc_lsp.repository.paths import path_of, place_of
-from dsc_lsp.repository.plan import Plan, Recent
+from dsc_lsp.repository.plan import Fit, Recent, Shown
 from dsc_lsp.repository.reports import IndexReport, Report
 
 if TYPE_CHECKING:
@@ -179,18 +179,22 @@ class Repository:
         if folders is not None and path is not None and path.is_absolute():
             folders.files_changed([path])
 
-    def plan(self, cursor: Cursor) -> Plan | None:
-        """Return what of other files could help, as planned last; plans anew in the background."""
+    def shown(self, cursor: Cursor, fit: Fit[Shown]) -> Shown | None:
+        """Return what ``fit`` makes of the last plan for a document; returns at once.
+
+        Planning anew and fitting are done in the background, so a cursor's own plan is there a
+        key or two later; ``None`` as long as there is none. With ``read_folder`` it is made here.
+        """
         if self._workspace is not None and self._planner is not None:
             place = place_of(cursor.document.uri, (self._workspace.root,))
             if place is None:
                 return None
             recent = self._recent(cursor.document.uri, (self._workspace.root,))
-            return self._planner(cursor, place[1], self._workspace, recent, None)
+            return fit(self._planner(cursor, place[1], self._workspace, recent, None))
         folders = self._folders
         if folders is None:
             return None
-        return folders.plan(cursor, self._recent(cursor.document.uri, folders.roots))
+        return folders.shown(cursor, self._recent(cursor.document.uri, folders.roots), fit)
 
     def continuations(self, cursor: Cursor) -> Continuations:
         """Return what followed, elsewhere, the text before a cursor.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsc_lsp.document import Cursor
 from dsc_lsp.repository.learning import Learning
-from dsc_lsp.repository.plan import Plan, Recent
+from dsc_lsp.repository.plan import Fit, Recent, Shown
 from dsc_lsp.repository.process import IndexerProcess
 from dsc_lsp.repository.reader import Planner, Reader
 from dsc_lsp.repository.reports import IndexReport, Report
@@ -58,10 +58,9 @@ class Folders:
         """Know a file as an editor has it."""
         self._indexer.tell({"opened": str(path), "text": text})
 
-    def plan(self, cursor: Cursor, recent: Recent) -> Plan | None:
-        """Return the last plan for a document, and plan anew."""
-        self._reader.ask(cursor, recent)
-        return self._reader.plan(cursor.document.uri)
+    def shown(self, cursor: Cursor, recent: Recent, fit: Fit[Shown]) -> Shown | None:
+        """Return what is shown of the last plan for a document, and plan anew."""
+        return self._reader.shown(cursor, recent, fit)
 
     @property
     def is_planned(self) -> bool:

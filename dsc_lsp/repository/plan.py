@@ -1,7 +1,8 @@
 """What of other files could help at a cursor: made by ``context``, kept by the repository."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 from dsc_lsp.document import Document
 
@@ -33,6 +34,11 @@ class Plan:
     pieces: tuple[Piece, ...]
     imports: Mapping[str, tuple[str, ...]]
     numbers: Mapping[str, int]
+
+
+Shown = TypeVar("Shown")
+Fit: TypeAlias = Callable[[Plan], Shown]
+"""Makes of a plan what is shown of it. Of two that are equal only one is asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ Prepared: TypeAlias = list[tuple[FileState, Contents | None]]
 
 _BATCH = 32
 _WORTH_A_PROCESS = 400
-_MOST_PROCESSES = 4
+_MOST_PROCESSES = 3
 _AHEAD = 3
 """Batches for each process that are under way while others are written."""
 

@@ -1,16 +1,18 @@
 """The thread that reads the indexes and plans what could help: no keystroke waits for it."""
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from dsc_lsp.document import Cursor
 from dsc_lsp.repository.indexing import index_path
 from dsc_lsp.repository.paths import place_of
-from dsc_lsp.repository.plan import Plan, Recent
+from dsc_lsp.repository.plan import Fit, Plan, Recent, Shown
 from dsc_lsp.repository.store import Store
 from dsc_lsp.repository.workspace import Workspace
 
@@ -18,7 +20,32 @@ Planner: TypeAlias = Callable[[Cursor, str, Workspace, Recent, Plan | None], Pla
 """Makes the plan at a cursor in a file (a path in the workspace); may return the one before."""
 
 _MOST_PLANS = 64
+_REST_OF_WORD = re.compile(r"(?<=\w\w\w)\w+$")
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A cursor to plan for."""
+
+    cursor: Cursor
+    recent: Recent
+    fit: Fit[object]
+
+    def situation(self, version: int) -> tuple[object, ...]:
+        """Return what calls for another plan if it changes: more than the rest of a word."""
+        before = _REST_OF_WORD.sub("", self.cursor.line_before)
+        return version, self.cursor.position.line, before, self.recent.viewed
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A plan, where it was made, and what is shown of it."""
+
+    situation: tuple[object, ...]
+    plan: Plan
+    fit: Fit[object]
+    shown: object
 
 
 class Reader:
@@ -32,11 +59,11 @@ class Reader:
         self._planner = planner
         self._after = after
         self._changed = threading.Condition()
-        self._asked: tuple[Cursor, Recent] | None = None
+        self._asked: _Asked | None = None
         self._roots: tuple[Path, ...] = ()
         self._closed = False
         self._planning = False
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[str, _Planned] = {}
         self._workspaces: dict[Path, tuple[int, Workspace]] = {}
         self._thread = threading.Thread(target=self._run, name="context", daemon=True)
         self._thread.start()
@@ -47,21 +74,23 @@ class Reader:
             self._roots = tuple(roots)
             self._plans = {}
 
-    def ask(self, cursor: Cursor, recent: Recent) -> None:
-        """Plan for a cursor; a cursor that waits is forgotten. Returns at once."""
+    def shown(self, cursor: Cursor, recent: Recent, fit: Fit[Shown]) -> Shown | None:
+        """Return what is shown of the last plan for a document; plans for the cursor, if it pays.
+
+        Returns at once. A cursor that waits is forgotten for a newer one. ``None`` as long as
+        there is no plan, or nothing has been made of it by this ``fit``.
+        """
         with self._changed:
-            self._asked = (cursor, recent)
+            self._asked = _Asked(cursor, recent, fit)
             self._changed.notify()
+            known = self._plans.get(cursor.document.uri)
+        return None if known is None or known.fit != fit else cast("Shown", known.shown)
 
     @property
     def is_idle(self) -> bool:
         """Whether the newest cursor asked about has been planned for."""
         with self._changed:
             return self._asked is None and not self._planning
-
-    def plan(self, uri: str) -> Plan | None:
-        """Return the latest plan for a document."""
-        return self._plans.get(uri)
 
     def close(self) -> None:
         """End the thread, once it has done what it is at."""
@@ -80,7 +109,7 @@ class Reader:
                 self._planning = asked is not None
             try:
                 if asked is not None:
-                    self._plan(*asked)
+                    self._plan(asked)
                 self._after()
             except Exception as error:  # noqa: BLE001 - the thread boundary: no context is no failure
                 _log.warning("no context could be planned (%s)", type(error).__name__)
@@ -88,21 +117,28 @@ class Reader:
         for _, workspace in self._workspaces.values():
             workspace.store.close()
 
-    def _plan(self, cursor: Cursor, recent: Recent) -> None:
-        uri = cursor.document.uri
+    def _plan(self, asked: _Asked) -> None:
+        uri = asked.cursor.document.uri
         found = place_of(uri, self._roots)
-        if found is None:
+        workspace = None if found is None else self._workspace(found[0])
+        if found is None or workspace is None:
             return
         root, path = found
-        workspace = self._workspace(root)
-        if workspace is None:
+        situation = asked.situation(self._workspaces[root][0])
+        last = self._plans.get(uri)
+        if last is not None and (last.situation, last.fit) == (situation, asked.fit):
             return
         begun = time.perf_counter()
-        plan = self._planner(cursor, path, workspace, recent, self._plans.get(uri))
+        before = None if last is None else last.plan
+        plan = self._planner(asked.cursor, path, workspace, asked.recent, before)
+        if last is not None and plan is last.plan and asked.fit == last.fit:
+            shown = last.shown
+        else:
+            shown = asked.fit(plan)
         _log.debug("context planned in %.0f ms", 1e3 * (time.perf_counter() - begun))
         with self._changed:
             if root in self._roots:
-                self._plans[uri] = plan
+                self._plans[uri] = _Planned(situation, plan, asked.fit, shown)
                 while len(self._plans) > _MOST_PLANS:
                     del self._plans[next(iter(self._plans))]
 

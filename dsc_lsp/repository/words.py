@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w{2,}")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]{2,}|[^\W\d_A-Za-z]{2,}")
-_MOST_CACHED = 200_000
+_MOST_CACHED = 50_000
 _LONGEST = 80
 
 
