@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -23,7 +22,6 @@ _WEIGHTS = "*.safetensors"
 _MODEL = (*FILES, *_TOKENIZER, "generation_config.json", "LICENSE*", "README.md")
 _TOKEN_HELP = "run `hf auth login`, or set HF_TOKEN"  # noqa: S105 - words, no secret
 _GO_ON = "Run the command again: it goes on from there."
-_REPORT_SECONDS = 0.2
 
 
 def run(model: str, *, tokenizer_only: bool, as_json: bool) -> int:
@@ -258,30 +256,28 @@ class _Bar:
 
 
 class _Lines:
-    """Progress for programs: lines of JSON, a few a second."""
+    """Progress for programs: a line of JSON for each thousandth."""
 
     def __init__(self) -> None:
         self._done = 0
         self._total = 0
-        self._told = 0.0
+        self._told = -1
 
     def begin(self, total: int) -> None:
         self._total = total
-        self._tell()
+        self.advance(0)
 
     def advance(self, count: int) -> None:
         self._done += count
-        if self._done == self._total or time.monotonic() - self._told > _REPORT_SECONDS:
-            self._tell()
+        thousandths = 1000 * self._done // max(1, self._total)
+        if thousandths != self._told:
+            self._told = thousandths
+            _print_json(done=self._done, total=self._total)
 
     def wait(self) -> None:
         _print_json(waiting=True)
 
     def close(self) -> None: ...
-
-    def _tell(self) -> None:
-        self._told = time.monotonic()
-        _print_json(done=self._done, total=self._total)
 
 
 def _print_json(**values: object) -> None:

@@ -31,6 +31,8 @@ async def test_the_models_that_can_be_chosen_are_listed(
     ]
     assert [model["isOnDisk"] for model in answer["result"]] == [False, False, True, False]
     assert found["deepseek-ai/deepseek-coder-1.3b-base"]["megabytes"] == 3
+    # As on the hub: 6.74 thousand million numbers of two bytes.
+    assert found["deepseek-ai/deepseek-coder-6.7b-base"]["megabytes"] == 12_857
     assert "pickle" in found["somebody/deepseek-coder-mine"]["note"]
 
 

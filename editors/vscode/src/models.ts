@@ -2,7 +2,8 @@
 
 import * as vscode from "vscode";
 
-import { lastLine, pythonEnvironment, run } from "./processes";
+import { type Finished, lastLine, run } from "./processes";
+import { progressOf, reasonOf, wrongName } from "./pull";
 import type { Session } from "./session";
 import { SECTION } from "./settings";
 
@@ -15,19 +16,26 @@ export interface KnownModel {
 }
 
 export interface Choice extends vscode.QuickPickItem {
-  /** The value of `dsc.model`; `undefined` asks for a folder. */
-  readonly value: string | undefined;
+  /** The value of `dsc.model`, or who asks for it. */
+  readonly value: string | (() => Promise<string | undefined>);
   readonly mustBeFetched: boolean;
 }
+
+const OTHER: Choice = {
+  label: "$(cloud-download) Another model of the hub…",
+  detail: "A DeepSeek-Coder by its name; it is fetched first.",
+  value: askForName,
+  mustBeFetched: true,
+};
 
 const FOLDER: Choice = {
   label: "$(folder) A folder…",
   detail: "With config.json, tokenizer.json and *.safetensors.",
-  value: undefined,
+  value: askForFolder,
   mustBeFetched: false,
 };
 
-/** Ask for a model and set it; the server is started anew by the change of the setting. */
+/** Ask for a model, fetch it and set it; a change of the setting starts the server anew. */
 export async function chooseModel(session: Session): Promise<void> {
   const canFetch = await serverCanFetch(session);
   const known = await knownModels(session);
@@ -40,12 +48,14 @@ export async function chooseModel(session: Session): Promise<void> {
     matchOnDescription: true,
   });
   if (choice === undefined) return;
-  const value = choice.value ?? (await askForFolder());
+  const value = typeof choice.value === "string" ? choice.value : await choice.value();
   if (value === undefined) return;
   if (choice.mustBeFetched && !(await fetchModel(session, value, canFetch))) return;
   await vscode.workspace
     .getConfiguration(SECTION, null)
     .update("model", value, vscode.ConfigurationTarget.Global);
+  // The server has looked for it before it was there, and no setting has changed.
+  if (value === current) await session.restart();
 }
 
 /** Return what can be chosen, the current model marked. */
@@ -74,7 +84,8 @@ export function choices(
     value: model.name,
     mustBeFetched: !model.isOnDisk,
   }));
-  return [...always, ...others, FOLDER].map((choice) =>
+  const asking = canFetch ? [OTHER, FOLDER] : [FOLDER];
+  return [...always, ...others, ...asking].map((choice) =>
     choice.value === current ? { ...choice, description: "in use" } : choice,
   );
 }
@@ -104,6 +115,16 @@ async function serverCanFetch({ found }: Session): Promise<boolean> {
   return (await run(executable, [...args, "pull", "--help"], { timeoutSeconds: 30 })).code === 0;
 }
 
+async function askForName(): Promise<string | undefined> {
+  const name = await vscode.window.showInputBox({
+    title: "dsc-lsp: fetch a model",
+    prompt: "The model's name on the hub.",
+    placeHolder: "deepseek-ai/deepseek-coder-1.3b-base",
+    validateInput: (text) => wrongName(text.trim()),
+  });
+  return name?.trim();
+}
+
 async function askForFolder(): Promise<string | undefined> {
   const chosen = await vscode.window.showOpenDialog({
     canSelectFiles: false,
@@ -126,7 +147,24 @@ async function fetchModel(session: Session, name: string, canFetch: boolean): Pr
     return false;
   }
   const { executable, args } = session.found.command;
-  const result = await vscode.window.withProgress(
+  const { code, stderr, failure } = await pull(name, executable, args);
+  if (code === 0) return true;
+  const isStopped = failure === "it was stopped";
+  const again = isStopped ? "Go On" : "Try Again";
+  const answer = isStopped
+    ? await vscode.window.showInformationMessage(
+        `${name} was not fetched to its end. What is here stays, and it goes on from there.`,
+        again,
+      )
+    : await vscode.window.showErrorMessage(
+        `${name} was not fetched: ${failure || reasonOf(lastLine(stderr))}`,
+        again,
+      );
+  return answer === again && fetchModel(session, name, canFetch);
+}
+
+function pull(name: string, executable: string, args: readonly string[]): Thenable<Finished> {
+  return vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,
       title: `Fetching ${name}`,
@@ -137,19 +175,13 @@ async function fetchModel(session: Session, name: string, canFetch: boolean): Pr
       token.onCancellationRequested(() => stop.abort());
       let done = 0;
       const onLine = (line: string): void => {
-        const percent = Number(/(\d+(?:\.\d+)?)\s?%/.exec(line)?.[1] ?? done);
-        progress.report({ message: line.trim(), increment: Math.max(0, percent - done) });
-        done = Math.max(done, percent);
+        const step = progressOf(line);
+        if (step === undefined) return;
+        const percent = Math.max(done, step.percent ?? done);
+        progress.report({ message: step.message, increment: percent - done });
+        done = percent;
       };
-      // The hub's library shows its progress to terminals only, unless this is set.
-      const environment = { ...pythonEnvironment(), TQDM_POSITION: "-1" };
-      return run(executable, [...args, "pull", name], { signal: stop.signal, environment, onLine });
+      return run(executable, [...args, "pull", name, "--json"], { signal: stop.signal, onLine });
     },
   );
-  if (result.code === 0) return true;
-  if (result.failure !== "it was stopped") {
-    const reason = result.failure || lastLine(result.stderr);
-    void vscode.window.showErrorMessage(`${name} was not fetched: ${reason}`);
-  }
-  return false;
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -199,6 +200,11 @@ export class Window {
     await this.press("Enter");
   }
 
+  /** Write a text where VS Code asks for one. */
+  async answer(text: string): Promise<void> {
+    await this.page.locator(".quick-input-widget input.input:visible").fill(text);
+  }
+
   quickPick(): Locator {
     return this.page.locator(".quick-input-list .monaco-list-row");
   }
@@ -368,6 +374,31 @@ function listening(vscode: ChildProcess): Promise<string> {
     });
     vscode.once("exit", (code) => reject(new Error(`code-server ended with ${code}`)));
   });
+}
+
+/** A hub of models on loopback (`tests/hub.py`), until it is closed. */
+export class Hub {
+  private constructor(
+    readonly address: string,
+    private readonly process: ChildProcess,
+  ) {}
+
+  static async open(): Promise<Hub> {
+    const hub = spawn(path.join(ROOT, ".venv/bin/python"), ["-m", "tests.hub"], {
+      cwd: ROOT,
+      env: { ...process.env, PYTHONPATH: ROOT },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const [address] = (await once(createInterface({ input: hub.stdout }), "line")) as [string];
+    return new Hub(address, hub);
+  }
+
+  /** Afterwards it cannot be reached. */
+  async close(): Promise<void> {
+    if (this.process.exitCode !== null) return;
+    this.process.stdin?.end();
+    await once(this.process, "exit");
+  }
 }
 
 /** The command lines of processes that belong to a run. */
