@@ -114,12 +114,14 @@ def complete(
     prompts: Prompts | None = None,
     after_acceptance: bool = False,
     progress: Progress | None = None,
+    rank: int = 0,
 ) -> Completion:
     """Return the suggestion at a cursor; nothing in a file or a line that holds secrets.
 
     ``prompts`` made the engine's last prompt, so that this one is like it.
     ``after_acceptance`` says that a suggestion that ends at the cursor has just been accepted.
     ``progress`` is kept up with what the model has written, token by token.
+    ``rank`` asks for an alternative that begins otherwise (``GenerationRequest.rank``).
 
     Raises:
         Cancelled: somebody called ``cancel``; noticed at the next token.
@@ -139,6 +141,7 @@ def complete(
                 prompts=prompts or Prompts(),
                 after_acceptance=after_acceptance,
                 progress=progress or Progress(),
+                rank=rank,
             )
         cancel.check()
 
@@ -153,6 +156,7 @@ def _complete(
     prompts: Prompts,
     after_acceptance: bool,
     progress: Progress,
+    rank: int,
 ) -> Completion:
     start = time.perf_counter()
     extent = extent_of(cursor, settings, after_acceptance=after_acceptance)
@@ -169,6 +173,7 @@ def _complete(
         most,
         repository.continuations(cursor),
         heal=engine.family.heals and _in_word(cursor),
+        rank=rank,
     )
     generation = engine.generate(request, cancel)
     stages = _Stages(start, syntax_ms, context_ms, prompt_ms)

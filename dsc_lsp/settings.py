@@ -143,6 +143,14 @@ class Settings:
         " more than a line (`never`), or several lines wherever they can stand (`always`).",
         choices=("auto", "never", "always"),
     )
+    candidates: int = _setting(
+        3,
+        "How many suggestions are made at most where you ask for them yourself (next and previous"
+        " suggestion); while you type it is one. Those that you ask for are shown however unsure"
+        " the model is.",
+        least=1,
+        most=10,
+    )
     min_confidence: float = _setting(
         0.0,
         "Suggestions that are less likely are not shown: the likelihood of the first line with its"

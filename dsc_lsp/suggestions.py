@@ -25,30 +25,41 @@ class Suggestion:
 
 
 class Suggestions:
-    """The last suggestions, the least recently used one forgotten first; one thread at a time."""
+    """The last suggestions, the least recently used one forgotten first; one thread at a time.
+
+    For one state of a document there may be several, the first of them the one to show.
+    """
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
-        self._offered: LRUCache[tuple[str, int, Position], Suggestion] = LRUCache(remembered)
+        self._offered: LRUCache[tuple[str, int, Position], tuple[Suggestion, ...]]
+        self._offered = LRUCache(remembered)
 
-    def remember(self, cursor: Cursor, text: str) -> None:
-        """Keep a suggestion; an empty one is not worth it."""
-        if text:
-            document = cursor.document
-            key = (document.uri, document.version, cursor.position)
-            self._offered[key] = Suggestion(cursor, text)
+    def remember(self, cursor: Cursor, *texts: str) -> None:
+        """Keep the suggestions of a place instead of those before; an empty one is not kept."""
+        offered = tuple(Suggestion(cursor, text) for text in texts if text)
+        if not offered:
+            return
+        key = (cursor.document.uri, cursor.document.version, cursor.position)
+        self._offered.pop(key, None)
+        self._offered[key] = offered
 
-    def find(self, cursor: Cursor) -> str | None:
-        """Return what is left of a suggestion that leads to this cursor, the newest first.
+    def find(self, cursor: Cursor) -> tuple[str, ...]:
+        """Return what is left of the suggestions that lead to this cursor, the newest place first.
 
+        What was shown here or before comes before what is known of a place further on: who has
+        taken a part of a suggestion sees the rest of that, and nothing that would follow it.
         One that was followed letter by letter comes before one that was followed but for blanks.
         """
-        own = [key for key in reversed(list(self._offered)) if key[0] == cursor.document.uri]
-        for follow in (rest_of, loose_rest_of):
-            for key in own:
-                rest = follow(self._offered[key], cursor)
-                if rest is not None:
-                    return rest
-        return None
+        uri = cursor.document.uri
+        own = [key for key in reversed(list(self._offered)) if key[0] == uri]
+        behind = [key for key in own if key[2] <= cursor.position]
+        ahead = [key for key in own if key[2] > cursor.position]
+        for keys, follow in ((behind, rest_of), (behind, loose_rest_of), (ahead, rest_of)):
+            for key in keys:
+                rests = [follow(one, cursor) for one in self._offered[key]]
+                if left := tuple(rest for rest in rests if rest is not None):
+                    return left
+        return ()
 
     def forget(self, uri: str) -> None:
         """Forget what was offered in a document: it is closed."""

@@ -101,6 +101,25 @@ def is_cut_below(cursor: Cursor) -> bool:
     return len(cursor.document.lines) > cursor.position.line + 1 + _WINDOW_LINES
 
 
+def count_errors(cursor: Cursor, text: str) -> int:
+    """Return how often the parser stumbles in the code up to the cursor with ``text`` behind it.
+
+    The code after the cursor is not looked at. Without a grammar it never stumbles.
+    """
+    language = language_of(cursor.document.language, cursor.document.uri)
+    parser = _parser(language.grammar) if language.grammar else None
+    if parser is None:
+        return 0
+    source = _preamble(cursor, language) + _window_before(cursor) + text
+    count, nodes = 0, [parser.parse(source.encode("utf-8", "surrogatepass")).root_node]
+    while nodes:
+        node = nodes.pop()
+        count += node.is_error or node.is_missing
+        if node.has_error:
+            nodes.extend(node.children)
+    return count
+
+
 def has_errors(document: Document) -> bool | None:
     """Whether the whole document has syntax errors; ``None`` without a grammar."""
     grammar = language_of(document.language, document.uri).grammar

@@ -200,8 +200,8 @@ def _replay(trace: Trace, settings: Settings, engine: "_Recorder") -> Iterator[K
         cursor = next(cursors)
         repository.update(cursor.document)
         sync_ms = _since(start)
-        completion, offered = None, suggestions.find(cursor)
-        if offered is None:
+        completion, offered = None, next(iter(suggestions.find(cursor)), "")
+        if not offered:
             cancel = CancelToken()
             completion = complete(cursor, repository, settings, engine, cancel, prompts=prompts)
             offered = completion.text

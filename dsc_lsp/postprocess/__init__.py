@@ -13,6 +13,7 @@ from dsc_lsp import syntax
 from dsc_lsp.document import Cursor, indentation
 from dsc_lsp.languages import language_of
 from dsc_lsp.postprocess.brackets import balanced, brackets_around
+from dsc_lsp.postprocess.candidates import Candidate, breaks_code, distinct, ranked
 from dsc_lsp.postprocess.depth import in_style, is_deeper_below, style_of, without_excess_depth
 from dsc_lsp.postprocess.extent import Extent, Reach, end_of, extent_at
 from dsc_lsp.postprocess.overlap import (
@@ -24,7 +25,20 @@ from dsc_lsp.postprocess.overlap import (
 from dsc_lsp.postprocess.repetition import loop_in, repeated_line
 from dsc_lsp.postprocess.whole import is_whole
 
-__all__ = ["Cleaned", "Extent", "Reach", "clean", "end_of", "extent_at", "is_over", "is_whole"]
+__all__ = [
+    "Candidate",
+    "Cleaned",
+    "Extent",
+    "Reach",
+    "breaks_code",
+    "clean",
+    "distinct",
+    "end_of",
+    "extent_at",
+    "is_over",
+    "is_whole",
+    "ranked",
+]
 
 _CONTROL_TOKEN = re.compile(r"<[|｜][\w▁]{1,40}[|｜]>")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})

@@ -73,6 +73,12 @@ def brackets_around(before: str, after: str) -> Around:
     return Around(_without_pairs(before), _without_pairs(after))
 
 
+def closing(code: str) -> str:
+    """Return the brackets that close what a code leaves open, the innermost first."""
+    lone = reversed(_without_pairs(code))
+    return "".join(_CLOSER_OF[sign] for sign in lone if sign in _CLOSER_OF)
+
+
 def is_closed(code: str) -> bool:
     """Whether each bracket that a code opens is closed in it."""
     return not any(sign in _CLOSER_OF for sign in _without_pairs(code))

@@ -116,6 +116,7 @@ def did_close(server: Server, params: types.DidCloseTextDocumentParams) -> None:
     server.documents.pop(params.text_document.uri, None)
     server.repository.close(params.text_document.uri)
     server.generations.forget(params.text_document.uri)
+    server.alternatives.give_up()
     server.suggestions.forget(params.text_document.uri)
 
 
@@ -143,25 +144,28 @@ async def inline_completion(
 ) -> types.InlineCompletionList:
     """Answer with ghost text; nothing to say is an empty list, never null or an error.
 
-    Neovim keeps stale ghost text on any other answer.
+    Neovim keeps stale ghost text on any other answer. Alternatives stand behind the first item.
     """
     question = _question(server, Kind.INLINE, params)
-    offer = await offering.offer(server, question)
-    if question is None or offer is None:
+    offers = await offering.offer(server, question)
+    if question is None:
         return types.InlineCompletionList([])
-    item = convert.inline_item(
-        question.cursor, offer.suggestion.text, server.encoding, params.context
-    )
-    item.command = _acceptance(offer)
-    return types.InlineCompletionList([item])
+    items = list[types.InlineCompletionItem]()
+    for offer in offers:
+        text = offer.suggestion.text
+        item = convert.inline_item(question.cursor, text, server.encoding, params.context)
+        item.command = _acceptance(offer)
+        items.append(item)
+    return types.InlineCompletionList(items)
 
 
 async def popup_completion(server: Server, params: types.CompletionParams) -> types.CompletionList:
     """Answer with an item for the popup, which is asked for anew at each key."""
     question = _question(server, Kind.POPUP, params)
-    offer = await offering.offer(server, question)
-    if question is None or offer is None:
+    offers = await offering.offer(server, question)
+    if question is None or not offers:
         return types.CompletionList(is_incomplete=True, items=[])
+    offer = offers[0]
     item = convert.completion_item(
         question.cursor, offer.suggestion.text, server.encoding, server.worker.status.message
     )

@@ -6,7 +6,8 @@ Everything is on the event loop. Every early return gives its reason, which ``ds
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcRequestCancelled
@@ -18,6 +19,8 @@ from dsc_lsp.completion import Completion, Progress
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine.base import Engine, EngineError, EngineNotReady
 from dsc_lsp.engine.worker import WorkerState
+from dsc_lsp.postprocess import Candidate, breaks_code, distinct, ranked
+from dsc_lsp.server.alternatives import Make
 from dsc_lsp.server.failures import place_of
 from dsc_lsp.server.generations import Answer, Kind, Work
 from dsc_lsp.server.offers import Offer
@@ -51,36 +54,47 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A suggestion, and what the engine did for it; ``None`` if it was known."""
+    """What may be inserted, the first one to be shown, maybe nothing.
 
-    suggestion: Suggestion
+    ``completion`` is what the engine did for it; ``None`` if it was known.
+    """
+
+    texts: tuple[str, ...]
     completion: Completion | None
 
 
-async def offer(server: Server, question: Question | None) -> Offer | None:
-    """Return the suggestion to show, from memory or the engine; ``None`` if there is none.
+async def offer(server: Server, question: Question | None) -> tuple[Offer, ...]:
+    """Return what to offer, from memory or the engine, the suggestion to show first.
 
     Raises:
         JsonRpcRequestCancelled: a newer request has taken this one's place.
     """
     begun = time.perf_counter()
     server.rhythm.key(begun)
-    if question is not None:
-        _await_pause(server, question.cursor)
+    if question is None:
+        server.offers.explanation = "The editor has not opened this document with the server."
+        return ()
+    _await_pause(server, question.cursor)
+    server.alternatives.supersede(
+        question.cursor, question.base, is_same_kind=question.kind is Kind.INLINE
+    )
     found = await _found(server, question)
-    if isinstance(found, str) or question is None:
-        server.offers.explanation = found if isinstance(found, str) else ""
-        return None
-    made, is_new = server.offers.add(found.suggestion)
+    if not isinstance(found, str) and question.invoked:
+        found = await _with_alternatives(server, question, found, begun)
+    if isinstance(found, str) or not found.texts:
+        server.offers.explanation = found if isinstance(found, str) else _why_nothing(found)
+        return ()
+    suggestions = [Suggestion(question.cursor, text) for text in found.texts]
+    made, is_new = server.offers.add(suggestions)
     milliseconds = (time.perf_counter() - begun) * 1000
     server.offers.explanation = (
         f"The last position got a suggestion, {milliseconds:.0f} ms after it was asked for."
         f" {_how_sure(found.completion)}"
     )
     if is_new and server.base_settings.statistics:
-        server.statistics.shown(len(found.suggestion.text), milliseconds)
+        server.statistics.shown(len(found.texts[0]), milliseconds)
     if is_new:
-        _prepare_next(server, found.suggestion)
+        _prepare_next(server, suggestions[0])
     return made
 
 
@@ -123,25 +137,94 @@ def warm_up(server: Server, document: Document) -> None:
     )
 
 
-async def _found(server: Server, question: Question | None) -> _Found | str:
-    """Return a suggestion, or why there is none."""
-    if question is None:
-        return "The editor has not opened this document with the server."
+async def _found(server: Server, question: Question) -> _Found | str:
+    """Return a suggestion, or why there can be none."""
     reason = _why_not(server, question.cursor)
     if reason:
         return reason
     cursor = question.cursor
     known = server.suggestions.find(cursor)
-    if known is not None:
+    if known:
         server.generations.supersede(question.kind, cursor, question.base)
-        return _Found(Suggestion(cursor, known), None)
+        return _Found(known, None)
     answer = await _from_engine(server, question)
     if isinstance(answer, str):
         return answer
     server.suggestions.remember(cursor, answer.text)
-    if not answer.text:
-        return answer.completion.withheld
-    return _Found(Suggestion(cursor, answer.text), answer.completion)
+    return _Found((answer.text,) if answer.text else (), answer.completion)
+
+
+async def _with_alternatives(
+    server: Server, question: Question, found: _Found, begun: float
+) -> _Found:
+    """Return with a suggestion the others that are there before the deadline.
+
+    What has been shown stays the first; a suggestion of which the user has not seen anything yet
+    is ranked with the others.
+    """
+    cursor, most = question.cursor, server.settings.candidates
+    if len(found.texts) >= most or (most == 1 and found.texts):
+        return found
+    deadline = server.settings.deadline_milliseconds / 1000
+    left = max(0.0, begun + deadline - time.perf_counter()) if deadline else None
+    make = _alternatives(server, cursor, found)
+    try:
+        with server.status.thinking():
+            candidates = await server.alternatives.at(cursor, question.base, make, left)
+    except Cancelled:
+        raise JsonRpcRequestCancelled from None
+    texts = ranked(candidates)
+    if not set(found.texts) <= set(texts) or found.completion is None:
+        texts = distinct((*found.texts, *texts))
+    server.suggestions.remember(cursor, *texts[:most])
+    return _Found(texts[:most], found.completion)
+
+
+def _alternatives(server: Server, cursor: Cursor, found: _Found) -> Make:
+    """Return what makes as many candidates as the user wants, found ones included."""
+    chosen = replace(server.settings, min_confidence=0.0)
+    repository, prompts = server.repository, server.prompts
+    after_acceptance = _follows_acceptance(server, cursor)
+
+    def make(engine: Engine, cancel: CancelToken, found_one: Callable[[Candidate], None]) -> None:
+        texts = found.texts
+        first = found.completion
+        if first is not None and first.text in texts and not first.is_part:
+            found_one(_candidate(cursor, first))
+        for rank in range(1 if texts else 0, 2 * chosen.candidates):
+            if len(texts) >= chosen.candidates:
+                return
+            made = completion.complete(
+                cursor,
+                repository,
+                chosen,
+                engine,
+                cancel,
+                prompts=prompts,
+                after_acceptance=after_acceptance,
+                rank=rank,
+            )
+            _log_effort(made, engine.name)
+            if not made.raw.strip():
+                return
+            if made.text:
+                found_one(_candidate(cursor, made))
+                texts = distinct((*texts, made.text))
+
+    return make
+
+
+def _candidate(cursor: Cursor, made: Completion) -> Candidate:
+    return Candidate(made.text, made.confidence, breaks_code(cursor, made.text))
+
+
+def _follows_acceptance(server: Server, cursor: Cursor) -> bool:
+    accepted_at = server.offers.accepted_last
+    return accepted_at is not None and _is_at(accepted_at, cursor)
+
+
+def _why_nothing(found: _Found) -> str:
+    return found.completion.withheld if found.completion is not None else ""
 
 
 def _how_sure(completion: Completion | None) -> str:
@@ -157,15 +240,14 @@ def _how_sure(completion: Completion | None) -> str:
 
 async def _from_engine(server: Server, question: Question) -> Answer | str:
     """Return what the engine says, or why it cannot, which the user is told once."""
-    after_acceptance = server.offers.accepted_last is not None and _is_at(
-        server.offers.accepted_last, question.cursor
-    )
+    after_acceptance = _follows_acceptance(server, question.cursor)
     work = _work(server, question.cursor, after_acceptance=after_acceptance)
     chosen = server.settings
     wait = server.rhythm.wait(
         chosen.min_debounce_milliseconds / 1000, chosen.max_debounce_milliseconds / 1000
     )
     server.background.give_way()
+    server.alternatives.give_up()
     try:
         with server.status.thinking():
             async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
@@ -259,7 +341,7 @@ def _prepare_next(server: Server, shown: Suggestion) -> None:
     if not _may_prepare(server):
         return
     cursor = as_accepted(shown)
-    if server.suggestions.find(cursor) is not None:
+    if server.suggestions.find(cursor):
         return
     work = _work(server, cursor, after_acceptance=True)
 
@@ -299,7 +381,8 @@ def _anchor_anew(server: Server, cursor: Cursor) -> None:
 
 def _may_prepare(server: Server) -> bool:
     is_ready = server.worker.status.state is WorkerState.READY
-    return server.settings.prepare_next and is_ready and not server.generations.is_busy
+    is_busy = server.generations.is_busy or server.alternatives.are_made
+    return server.settings.prepare_next and is_ready and not is_busy
 
 
 async def _count_kept(server: Server, suggestion: Suggestion, seconds: float, name: str) -> None:

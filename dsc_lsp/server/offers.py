@@ -1,5 +1,6 @@
 """What was answered, what of it was accepted, and why the last position got nothing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
@@ -28,24 +29,24 @@ class Offers:
         self._numbers = count(1)
         self._offers: LRUCache[int, Offer] = LRUCache(_REMEMBERED)
         self._accepted: LRUCache[int, bool] = LRUCache(_REMEMBERED)
-        self._last: Offer | None = None
+        self._last: tuple[Offer, ...] = ()
 
-    def add(self, suggestion: Suggestion) -> tuple[Offer, bool]:
-        """Return the offer of a suggestion, and whether it is new: not the rest of the last."""
-        last = self._last
-        if last is not None and _is_same(last.suggestion, suggestion):
-            offer, new = Offer(last.number, suggestion), False
-        else:
-            offer, new = Offer(next(self._numbers), suggestion), True
-        self._offers[offer.number] = self._last = offer
-        return offer, new
+    def add(self, suggestions: Iterable[Suggestion]) -> tuple[tuple[Offer, ...], bool]:
+        """Return the offers of what is shown, and whether the first is no rest of the last."""
+        before = self._last
+        self._last = tuple(self._offer_of(suggestion, before) for suggestion in suggestions)
+        for offer in self._last:
+            self._offers[offer.number] = offer
+        known = {offer.number for offer in before}
+        return self._last, bool(self._last) and self._last[0].number not in known
 
     def taken_by(self, document: Document) -> Offer | None:
-        """Return the last offer, if a document is what accepting it gives."""
-        last = self._last
-        if last is None or last.suggestion.cursor.document.uri != document.uri:
-            return None
-        return last if is_taken(last.suggestion, document) else None
+        """Return which of the last offers a document has taken, if any."""
+        for offer in self._last:
+            suggestion = offer.suggestion
+            if suggestion.cursor.document.uri == document.uri and is_taken(suggestion, document):
+                return offer
+        return None
 
     def accept(self, number: int) -> Offer | None:
         """Return an offer that is accepted for the first time."""
@@ -55,6 +56,12 @@ class Offers:
         self._accepted[number] = True
         self.accepted_last = as_accepted(offer.suggestion)
         return offer
+
+    def _offer_of(self, suggestion: Suggestion, before: Iterable[Offer]) -> Offer:
+        for last in before:
+            if _is_same(last.suggestion, suggestion):
+                return Offer(last.number, suggestion)
+        return Offer(next(self._numbers), suggestion)
 
     def get(self, number: int) -> Offer | None:
         """Return an offer by its number."""

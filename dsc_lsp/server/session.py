@@ -14,8 +14,10 @@ from dsc_lsp.document import Cursor, Document
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.lookup import LookupEngine
 from dsc_lsp.engine.worker import EngineWorker, Report, WorkerState, WorkerStatus
+from dsc_lsp.postprocess import Candidate, distinct, ranked
 from dsc_lsp.prompt import Prompts
 from dsc_lsp.repository import IndexReport, Repository
+from dsc_lsp.server.alternatives import Alternatives
 from dsc_lsp.server.background import Background
 from dsc_lsp.server.generations import Generations
 from dsc_lsp.server.lifecycle import Ending
@@ -70,6 +72,7 @@ class Server(LanguageServer):
         self.generations = Generations(
             self.worker, lambda cursor, late: self.suggestions.remember(cursor, late.text)
         )
+        self.alternatives = Alternatives(self.worker, self._alternatives_made)
         self.background = Background(self.worker)
         self.repository = Repository(context.plan)
         self.reading_folders = asyncio.Lock()
@@ -118,6 +121,7 @@ class Server(LanguageServer):
         if parsed.settings != self.settings:
             self.settings = parsed.settings
             self.generations.forget_all()
+            self.alternatives.give_up()
             self.suggestions = Suggestions()
             self.tell_whether_off()
         self.tell_problems(parsed.problems)
@@ -144,6 +148,7 @@ class Server(LanguageServer):
         self.tell_whether_off()
         if exceeded:
             self.generations.forget_all()
+            self.alternatives.give_up()
             self.tell_once(_STARVED, types.MessageType.Warning)
 
     def client_is_gone(self) -> None:
@@ -164,6 +169,13 @@ class Server(LanguageServer):
     def index_reported(self, report: IndexReport) -> None:
         """Show how far the indexing of the workspace is, or why there is none; any thread."""
         self._from_thread(self._index_reported, report)
+
+    def _alternatives_made(self, cursor: Cursor, found: list[Candidate]) -> None:
+        """Keep what came behind the deadline; what has been shown stays before it."""
+        if cursor.document.uri in self.documents:
+            known = self.suggestions.find(cursor)
+            texts = distinct((*known, *ranked(found)))[: self.settings.candidates]
+            self.suggestions.remember(cursor, *texts)
 
     def _status_from_worker(self, status: WorkerStatus) -> None:
         self._from_thread(self._status_changed, status)
@@ -188,6 +200,7 @@ class Server(LanguageServer):
         if status.state is WorkerState.READY:
             # What was said until now was said by the stand-in.
             self.generations.forget_finished()
+            self.alternatives.give_up()
             self.suggestions = Suggestions()
         if status.state is WorkerState.FAILED:
             self.tell_once(status.message, types.MessageType.Error)

@@ -47,11 +47,14 @@ class Session:
             )
         )
 
-    async def ghost_text(self, uri: str, line: int, character: int) -> Any:
-        """Ask for ghost text; returns the items."""
-        answer = await self.client.text_document_inline_completion_async(
-            inline_params(uri, line, character)
-        )
+    async def ghost_text(
+        self, uri: str, line: int, character: int, *, invoked: bool = False
+    ) -> Any:
+        """Ask for ghost text, as an editor at a key or as its user; returns the items."""
+        params = inline_params(uri, line, character)
+        if invoked:
+            params.context.trigger_kind = types.InlineCompletionTriggerKind.Invoked
+        answer = await self.client.text_document_inline_completion_async(params)
         assert isinstance(answer, types.InlineCompletionList), "a list, never null"
         return list(answer.items)
 

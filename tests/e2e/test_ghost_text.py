@@ -69,6 +69,25 @@ async def test_typed_text_gets_the_models_ghost_text_in_every_encoding(encoding:
         )
 
 
+async def test_who_asks_gets_several_suggestions_of_the_model():
+    async with session() as editor:
+        await editor.loaded()
+        editor.open(URI, TEXT)
+        character = UNITS[Encoding.Utf16]
+        [shown] = await editor.ghost_text(URI, LINE, character)
+        items = await editor.ghost_text(URI, LINE, character, invoked=True)
+        texts = [item.insert_text for item in items]
+        assert texts[0] == shown.insert_text
+        assert 1 < len(texts) <= 3
+        assert len(set(texts)) == len(texts)
+        again = await editor.ghost_text(URI, LINE, character, invoked=True)
+        assert [item.insert_text for item in again] == texts
+        typed = texts[1][:1]
+        editor.insert(URI, 2, LINE, character, typed)
+        [rest, *_] = await editor.ghost_text(URI, LINE, character + 1)
+        assert typed + rest.insert_text in texts
+
+
 async def test_both_kinds_at_one_key_share_one_generation_and_are_both_answered():
     async with session() as editor:
         await editor.loaded()

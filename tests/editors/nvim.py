@@ -4,6 +4,7 @@ import gc
 import json
 import logging
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,11 @@ from tests.editors.sandbox import EDITORS, PATIENCE_SECONDS, Sandbox, until
 
 if TYPE_CHECKING:
     import pynvim
+
+
+_ASKED_AGAIN_SECONDS = 0.5
+"""Neovim's own waits 0.2 seconds after a key before it asks."""
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -90,12 +96,12 @@ class Nvim:
             lambda: f"ghost text {text!r}; it is {self.ghost()!r}; {self.messages()}",
         )
 
-    def until_ghost_line(self, text: str) -> None:
-        """Wait until that is the first line of the ghost text on screen."""
-        until(
-            lambda: self.ghost().split("\n")[0] == text,
-            lambda: f"ghost text that begins with the line {text!r}; it is {self.ghost()!r}",
-        )
+    def stays_ghost(self, text: str) -> None:
+        """See that the ghost text is not changed by what the editor asks for after a key."""
+        end = time.monotonic() + _ASKED_AGAIN_SECONDS
+        while time.monotonic() < end:
+            assert self.ghost() == text
+            time.sleep(_POLL_SECONDS)
 
     def until_text(self, text: str) -> None:
         """Wait until that is the text of the buffer."""

@@ -133,8 +133,9 @@ def test_a_suggestion_is_taken_word_by_word_and_then_to_the_end_of_the_line(
     ):
         editor.type("<M-Right>")
         editor.until_text(text)
-        # Neovim's own asks again, and the server may have prepared more lines by then.
-        editor.until_ghost_line(rest)
+        editor.until_ghost(rest)
+        # Neovim's own asks again, and is told the same, whatever the server has prepared by then.
+        editor.stays_ghost(rest)
     editor.type("<M-C-Right>")
     editor.until_text("def area(width, height):")
     editor.until_ghost("\n    return width * height")

@@ -273,6 +273,28 @@ async def test_what_follows_an_accepted_suggestion_is_known_already() -> None:
         assert follows["insertText"] == "\nz = 2"
 
 
+async def test_after_a_part_is_accepted_the_rest_of_what_was_shown_is_offered() -> None:
+    """VS Code asks anew after each word, when what follows the whole has been prepared."""
+    engine = ScriptedEngine("ea(width, height):\n", "\n    return width * height\n\n", "\n")
+    async with connected(engine, Settings()) as client:
+        await opened(client, "def ar\n")
+        [item] = await items(client, 0, 6)
+        rest, column = item["insertText"], 6
+        assert rest == "ea(width, height):"
+        while len(engine.requests) < 2:
+            await client.settled()
+        for version, word in enumerate(("ea", "(", "width", ", "), 2):
+            client.change(version, insertion(0, column, word))
+            rest, column = rest.removeprefix(word), column + len(word)
+            await command(client, "dsc.partiallyAccepted", *item["command"]["arguments"], column)
+            assert [one["insertText"] for one in await items(client, 0, column)] == [rest]
+        client.change(6, insertion(0, column, rest))
+        [block] = await items(client, 0, column + len(rest))
+        assert block["insertText"] == "\n    return width * height"
+        session = (await command(client, "dsc.stats"))["session"]
+        assert (session["accepted"], session["partially_accepted"]) == (1, 4)
+
+
 async def test_a_bracket_that_the_editor_closes_is_typed_along() -> None:
     engine = ScriptedEngine("total(1)\n")
     async with connected(engine) as client:

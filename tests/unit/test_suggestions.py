@@ -64,22 +64,22 @@ def test_the_newest_suggestion_that_fits_is_found_in_its_own_document():
     known.remember(cursor("x = ", "\n"), "foo(1)")
     known.remember(cursor("x = f", "\n", version=2), "ive")
     known.remember(cursor("x = f", "\n", uri="file:///b.py"), "other")
-    assert known.find(cursor("x = fi", "\n", version=3)) == "ve"
-    assert known.find(cursor("x = fo", "\n", version=3)) == "o(1)"
-    assert known.find(cursor("x = fu", "\n", version=3)) is None
+    assert known.find(cursor("x = fi", "\n", version=3)) == ("ve",)
+    assert known.find(cursor("x = fo", "\n", version=3)) == ("o(1)",)
+    assert known.find(cursor("x = fu", "\n", version=3)) == ()
     known.forget("file:///a.py")
-    assert known.find(cursor("x = fi", "\n", version=3)) is None
-    assert known.find(cursor("x = f", "\n", uri="file:///b.py")) == "other"
+    assert known.find(cursor("x = fi", "\n", version=3)) == ()
+    assert known.find(cursor("x = f", "\n", uri="file:///b.py")) == ("other",)
 
 
 def test_only_so_many_are_remembered_and_empty_ones_never():
     known = Suggestions(remembered=2)
     known.remember(cursor("", "\n"), "")
-    assert known.find(cursor("", "\n")) is None
+    assert known.find(cursor("", "\n")) == ()
     for version, offered in enumerate(("one", "two", "three")):
         known.remember(cursor("", "\n", version=version), offered)
-    assert known.find(cursor("o", "\n", version=9)) is None
-    assert known.find(cursor("tw", "\n", version=9)) == "o"
+    assert known.find(cursor("o", "\n", version=9)) == ()
+    assert known.find(cursor("tw", "\n", version=9)) == ("o",)
 
 
 @given(TEXT, TEXT, TEXT, st.integers(0, 12))
@@ -90,14 +90,35 @@ def test_typing_along_and_accepting_gives_the_text_that_accepting_gave(
     known = Suggestions()
     known.remember(made.cursor, offered)
     now = cursor(before + offered[:typed], after, version=2)
-    rest = known.find(now)
-    if rest is None:
+    rests = known.find(now)
+    if not rests:
         assert offered[typed:] == ""
         return
+    [rest] = rests
     taken = as_accepted(Suggestion(now, rest))
     assert taken.document.text == as_accepted(made).document.text == before + offered + after
     assert taken.position == as_accepted(made).position
     assert is_taken(made, taken.document)
+
+
+def test_several_suggestions_of_a_place_are_followed_together():
+    known = Suggestions()
+    known.remember(cursor("x = ", "\n"), "total(1)", "", "tall", "sum(1)")
+    assert known.find(cursor("x = ", "\n")) == ("total(1)", "tall", "sum(1)")
+    assert known.find(cursor("x = t", "\n", version=2)) == ("otal(1)", "all")
+    assert known.find(cursor("x = s", "\n", version=2)) == ("um(1)",)
+    assert known.find(cursor("x =", "\n", version=2)) == (" total(1)", " tall", " sum(1)")
+    known.remember(cursor("x = ", "\n"), "other")
+    assert known.find(cursor("x = ", "\n")) == ("other",)
+
+
+def test_the_rest_of_what_was_shown_comes_before_what_would_follow_it():
+    known = Suggestions()
+    known.remember(cursor("def ar", "\n"), "ea(w):")
+    known.remember(cursor("def area(w):", "\n"), "\n    return w")
+    assert known.find(cursor("def area", "\n", version=2)) == ("(w):",)
+    assert known.find(cursor("def area(w):", "\n", version=2)) == ("\n    return w",)
+    assert known.find(cursor("def a", "\n", version=2))[0].startswith("r")
 
 
 def test_blanks_typed_otherwise_are_followed():
