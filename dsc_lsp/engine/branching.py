@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Collection, Sequence
 
-import torch
+import numpy as np
 
-from dsc_lsp.engine.choice import Branch
+from dsc_lsp.engine.choice import Branch, Numbers
 
 _LOOKED_AT = 32
 """Tokens looked at beyond the rank: many say the same but for blanks."""
@@ -24,22 +24,27 @@ def branch_of(
     Where nothing else can be said, the token ``end`` is chosen, which ends the generation.
     """
 
-    def branch(likelihoods: torch.Tensor, generated: Sequence[int]) -> int | None:
+    def branch(likelihoods: Numbers, generated: Sequence[int]) -> int | None:
         if text_after(generated).strip():
             return None
         looked_at = min(rank + _LOOKED_AT, likelihoods.shape[0])
-        top = torch.topk(likelihoods, looked_at)
         seen = set[bytes]()
-        for likelihood, token in zip(top.values.tolist(), top.indices.tolist(), strict=True):
+        for token in _likeliest(likelihoods, looked_at):
             text = b"" if token in control else text_after((*generated, token)).strip()
             if not seen:
                 if not text and token not in control:
                     return None  # Not yet: all go on with these blanks.
                 seen.add(text)
-            elif text and text not in seen and likelihood > -torch.inf:
+            elif text and text not in seen and likelihoods[token] > -np.inf:
                 seen.add(text)
                 if len(seen) == rank + 1:
                     return token
         return end
 
     return branch
+
+
+def _likeliest(likelihoods: Numbers, count: int) -> list[int]:
+    """Return so many tokens, the likeliest first, of equally likely ones the first."""
+    top = np.argpartition(-likelihoods, count - 1)[:count]
+    return top[np.lexsort((top, -likelihoods[top]))].tolist()

@@ -10,7 +10,7 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine import pace
 from dsc_lsp.engine.base import Effort
 from dsc_lsp.engine.choice import Adjustment, Branch, choose
-from dsc_lsp.engine.drafts import Draft, Drafting
+from dsc_lsp.engine.drafts import MOST_DRAFTED, Draft, Drafting
 from dsc_lsp.engine.steps import Rows, Steps
 
 PREFILL_CHUNK = pace.MOST
@@ -41,8 +41,8 @@ def generate(
     token of ``decoding.stop``, which is not yielded. The cache is right at every point where the
     caller may leave the iteration, so the next request can build on it. ``effort`` counts along.
     """
-    rows, draft = prefill(steps, ids, cancel, effort), Draft()
     generated: list[int] = []
+    rows, draft = _begin(steps, ids, decoding, cancel, effort)
     while True:
         accepted = 0
         for index in range(len(draft.ids) + 1):
@@ -66,12 +66,28 @@ def generate(
         rows = _step(steps, generated[-1], draft, decoding.drafting, effort)
 
 
-def _draft(generated: Sequence[int], decoding: Decoding) -> Draft:
+def _begin(
+    steps: Steps, ids: Sequence[int], decoding: Decoding, cancel: CancelToken, effort: Effort
+) -> tuple[Rows, Draft]:
+    """Read the prompt and, where only its last tokens are new, what is guessed to follow it."""
+    new = len(ids) - len(steps.cache.ids)
+    draft = _draft((), decoding, MOST_DRAFTED + 1 - new) if new <= MOST_DRAFTED else Draft()
+    if not draft.ids:
+        return prefill(steps, ids, cancel, effort), draft
+    cancel.check()
+    began = time.perf_counter()
+    rows = steps.run([*ids[-new:], *draft.ids], len(draft.ids) + 1)
+    effort.prefill_ms += (time.perf_counter() - began) * 1000
+    effort.drafted += len(draft.ids)
+    return rows, draft
+
+
+def _draft(generated: Sequence[int], decoding: Decoding, most: int = MOST_DRAFTED) -> Draft:
     """Return as much of a guess as is worth checking and may still be said."""
     if decoding.drafting is None:
         return Draft()
     draft = decoding.drafting.guess(generated)
-    most = decoding.max_new_tokens - len(generated) - 1
+    most = min(most, decoding.max_new_tokens - len(generated) - 1)
     if not draft.ids or most < 1:
         return Draft()
     worth = decoding.drafting.thrift.worth(draft.source)
@@ -138,4 +154,4 @@ def _chosen(
     """Return the choice in a row; without adjustments the model's run has made it already."""
     if not decoding.adjustments and decoding.branch is None:
         return rows.best[index], rows.logprobs[index]
-    return choose(rows.logits[index], generated, decoding.adjustments, decoding.branch)
+    return choose(rows.row(index), generated, decoding.adjustments, decoding.branch)

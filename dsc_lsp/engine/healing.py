@@ -11,10 +11,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 
 from dsc_lsp.engine.base import Prompt, Token
-from dsc_lsp.engine.choice import Adjustment
+from dsc_lsp.engine.choice import Adjustment, Numbers
 from dsc_lsp.lookup import Continuation, Continuations
 from dsc_lsp.models import ModelFamily
 
@@ -91,16 +91,15 @@ def beginning_with(
 ) -> Adjustment:
     """Return what holds a generation to text that begins with ``wanted``."""
 
-    def adjust(row: torch.Tensor, generated: Sequence[int]) -> torch.Tensor:
+    def adjust(row: Numbers, generated: Sequence[int]) -> Numbers:
         written = b"".join(map(bytes_of, generated[: len(wanted)]))
         if len(written) >= len(wanted):
             return row
         allowed = vocabulary.agreeing(wanted[len(written) :])
         if not allowed:
             return row
-        ids = torch.tensor(allowed, device=row.device)
-        held = torch.full_like(row, -torch.inf)
-        held[ids] = row[ids]
+        held = np.full_like(row, -np.inf)
+        held[allowed] = row[allowed]
         return held
 
     return adjust

@@ -17,9 +17,9 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from dsc_lsp.engine.choice import Adjustment
+from dsc_lsp.engine import choice
+from dsc_lsp.engine.choice import Adjustment, log_likelihoods
 from dsc_lsp.lookup import Continuations
 
 FEATURES = (
@@ -102,23 +102,22 @@ def interpolation(
     """Return the adjustment of a model's logits to the mixture's log likelihoods."""
     tilt = _TILT if continuations.files >= _TILTED_FROM_FILES else 0.0
 
-    def adjust(row: torch.Tensor, generated: Sequence[int]) -> torch.Tensor:
-        likelihoods = torch.log_softmax(row.float(), dim=-1)
+    def adjust(row: choice.Numbers, generated: Sequence[int]) -> choice.Numbers:
+        likelihoods = log_likelihoods(row)
         evidence = evidence_of(likelihoods, generated, continuations, vocabulary)
         if evidence is None:
             return row
         share, among = mixture.parts(evidence, tilt)
         mixed = likelihoods + math.log1p(-share)
-        ids = torch.tensor(evidence.ids, device=row.device)
-        said = torch.tensor(np.log(share * among), dtype=mixed.dtype, device=row.device)
-        mixed[ids] = torch.logaddexp(mixed[ids], said)
+        ids = list(evidence.ids)
+        mixed[ids] = np.logaddexp(mixed[ids], np.log(share * among))
         return mixed
 
     return adjust
 
 
 def evidence_of(
-    likelihoods: torch.Tensor,
+    likelihoods: choice.Numbers,
     generated: Sequence[int],
     continuations: Continuations,
     vocabulary: Vocabulary,
@@ -142,17 +141,17 @@ def evidence_of(
     if not weights:
         return None
     ids = tuple(weights)
-    model = likelihoods[list(ids)].exp().double().cpu().numpy()
+    model = np.exp(likelihoods[list(ids)], dtype=np.float64)
     known = min(sum(weights.values()), 1 - LEAST)
     best = max(range(len(ids)), key=lambda index: weights[ids[index]])
-    best_of_model = likelihoods.max(dim=-1)
+    best_of_model = int(likelihoods.argmax())
     features = [
         1.0,
         math.log(known / (1 - known)),
         math.log(weights[ids[best]]),
-        float(best_of_model.values),
+        float(likelihoods[best_of_model]),
         math.log(model[best] + LEAST),
-        math.log(weights.get(int(best_of_model.indices), 0.0) + LEAST),
+        math.log(weights.get(best_of_model, 0.0) + LEAST),
         math.log1p(max(one.matched for one in found)),
     ]
     of_gold = math.exp(float(likelihoods[gold])) if gold >= 0 else 0.0

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
 
 from dsc_lsp.cancel import CancelToken
@@ -18,7 +19,7 @@ from dsc_lsp.engine.base import (
     Token,
 )
 from dsc_lsp.engine.branching import branch_of
-from dsc_lsp.engine.choice import Adjustment, Branch
+from dsc_lsp.engine.choice import Adjustment, Branch, Numbers, log_likelihoods
 from dsc_lsp.engine.decode import Decoding, generate, score
 from dsc_lsp.engine.devices import is_out_of_memory
 from dsc_lsp.engine.drafts import Drafting, Thrift, guesses
@@ -142,12 +143,11 @@ class LocalEngine:
         assert request.continuations is not None, "there is something to be observed"
         continuations, seen = request.continuations, list[Evidence | None]()
 
-        def look(row: torch.Tensor, generated: Sequence[int]) -> torch.Tensor:
-            likelihoods = torch.log_softmax(row.float(), dim=-1)
+        def look(row: Numbers, generated: Sequence[int]) -> Numbers:
             gold = answer[len(generated)]
-            evidence = evidence_of(likelihoods, generated, continuations, self.tokenizer, gold)
-            seen.append(evidence)
-            forced = torch.full_like(row, -math.inf)
+            likelihoods = log_likelihoods(row)
+            seen.append(evidence_of(likelihoods, generated, continuations, self.tokenizer, gold))
+            forced = np.full_like(row, -math.inf)
             forced[gold] = 0
             return forced
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 
+from dsc_lsp.engine.choice import Numbers
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama, Place
 from dsc_lsp.engine.pace import Pace
@@ -22,6 +23,11 @@ class Rows:
     logits: torch.Tensor
     best: tuple[int, ...]
     logprobs: tuple[float, ...]
+
+    def row(self, index: int) -> Numbers:
+        """Return the logits of a row in main memory, in float32 at least."""
+        row = self.logits[index]
+        return (row.float() if row.itemsize < 4 else row).cpu().numpy()
 
 
 class Steps(Protocol):

@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,7 +61,7 @@ def test_whatever_the_model_likes_it_writes_the_word_first(
     adjust = beginning_with(wanted, Vocabulary(TOKENS, CONTROL), bytes_of)
     generated: list[int] = []
     for row in rows:
-        token, logprob = choose(torch.tensor(row), generated, [adjust])
+        token, logprob = choose(np.array(row), generated, [adjust])
         assert logprob <= 0
         generated.append(token)
     written = b"".join(map(bytes_of, generated))
@@ -73,7 +73,7 @@ def test_whatever_the_model_likes_it_writes_the_word_first(
 
 def test_once_the_word_is_written_the_row_is_left_alone() -> None:
     adjust = beginning_with(b"ab", Vocabulary(TOKENS, CONTROL), bytes_of)
-    row = torch.zeros(len(TOKENS))
+    row = np.zeros(len(TOKENS))
     assert adjust(row, [2]) is row
     assert adjust(row, [0, 1, 5]) is row
 
