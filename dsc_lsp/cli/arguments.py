@@ -4,6 +4,7 @@ import argparse
 import functools
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +15,7 @@ from dsc_lsp.models import SHAPES
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; bad arguments are one line on stderr and 2."""
+    _print_whatever_comes()
     chosen = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
     try:
         return chosen.run(chosen)
@@ -22,6 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _print_whatever_comes() -> None:
+    """Print what the terminal's encoding has not (that of Windows, often) as question marks."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -7,6 +7,7 @@ tracebacks; those are written with ``content`` only, and to the file only.
 import logging
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -78,7 +79,15 @@ def _file_handler(file: Path | None, *, content: bool) -> logging.Handler | None
 
 
 class _PrivateFile(RotatingFileHandler):
-    """A rotating log file of mode 0600."""
+    """A rotating log file of mode 0600, which the servers of several windows may share."""
+
+    def doRollover(self) -> None:  # noqa: N802 - logging's name
+        """Begin a new file, or go on with the old one where it cannot be moved.
+
+        On Windows a file that another server has open cannot; each message would be lost.
+        """
+        with suppress(OSError):
+            super().doRollover()
 
     def _open(self) -> TextIOWrapper:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND

@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -45,6 +46,7 @@ def run(options: Options) -> NoReturn:
         UsageError: the options contradict each other or cannot be met.
     """
     _check(options)
+    _open_stderr()
     listener = _listener(options) if options.tcp else None
     logs.set_up(level=options.log_level, file=options.log_file, content=options.log_content)
     reader, writer = _stdio_streams() if listener is None else tcp.accept_client(listener)
@@ -81,7 +83,8 @@ def _leave(exit_code: int) -> NoReturn:
     collect what torch and transformers leave behind, and the client may not wait as long.
     """
     logging.shutdown()
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody reads it any more
+        sys.stderr.flush()
     os._exit(exit_code)
 
 
@@ -92,7 +95,25 @@ def _check(options: Options) -> None:
         raise UsageError("--host and --port belong to --tcp")
 
 
+def _open_stderr() -> None:
+    """Give stderr a place where the client has closed it.
+
+    Otherwise the next file to be opened, the log, would take its number, and with it what any
+    library prints.
+    """
+    try:
+        os.fstat(2)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        if nowhere != 2:
+            os.close(nowhere)
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
+
+
 def _stdio_streams() -> tuple[BufferedIOBase, BinaryIO]:
+    if sys.__stdin__ is None or sys.__stdout__ is None:
+        raise UsageError("stdin and stdout are closed; an editor speaks to the server over both")
     if sys.stdin.isatty():
         print(
             "dsc-lsp speaks the Language Server Protocol on stdin and stdout and waits for an"

@@ -88,7 +88,10 @@ class Reader:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the newest cursor asked about has been planned for."""
+        """Whether no cursor asked about waits to be planned for or is being planned for.
+
+        Then the plan of the newest one is there, unless its folder has no index yet.
+        """
         with self._changed:
             return self._asked is None and not self._planning
 
