@@ -1,7 +1,9 @@
 """The thread that plans: when it says that it is idle, the plan of the newest cursor is there."""
 
-import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,31 +19,39 @@ PLACES = 300
 def test_idle_means_that_the_newest_cursor_is_planned_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Reader, "_workspace", lambda _reader, _root: object())
+    index: Any = SimpleNamespace(store=SimpleNamespace(close=lambda: None))
+
+    def workspace(reader: Any, root: Path) -> Any:
+        reader._workspaces[root] = (1, index)
+        return index
+
     planned: list[int] = []
 
     def plan(
-        cursor: Cursor, _path: str, _space: Workspace, _recent: Recent, _old: Plan | None
+        cursor: Cursor, _path: str, _space: Workspace, _recent: Recent, _before: Plan | None
     ) -> Plan:
         planned.append(cursor.position.line)
         return Plan((), {}, {"line": cursor.position.line})
 
+    def fit(made: Plan) -> int:
+        return made.numbers["line"]
+
+    monkeypatch.setattr(Reader, "_workspace", workspace)
     document = Document.of("\n" * PLACES, uri=(tmp_path / "a.py").as_uri())
     reader = Reader(plan, lambda: None)
     reader.set_folders([tmp_path])
     assert reader.is_idle
     try:
         for line in range(PLACES):
-            reader.ask(Cursor(document, Position(line, 0)), Recent())
+            cursor = Cursor(document, Position(line, 0))
+            reader.shown(cursor, Recent(), fit)
             if line % 3:
-                continue  # some wait only for the newest
-            for _ in range(PATIENCE_SECONDS * 10_000):
-                if reader.is_idle:
-                    break
-                threading.Event().wait(0.0001)
-            found = reader.plan(document.uri)
-            assert found is not None
-            assert found.numbers == {"line": line}
+                continue  # some are forgotten for newer ones
+            end = time.monotonic() + PATIENCE_SECONDS
+            while not reader.is_idle:
+                assert time.monotonic() < end
+                time.sleep(0.0001)
+            assert reader.shown(cursor, Recent(), fit) == line
     finally:
         reader.close()
     assert planned == sorted(planned)
