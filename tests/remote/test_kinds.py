@@ -178,14 +178,6 @@ def test_only_standard_fields_go_to_a_server_of_unknown_kind() -> None:
         }
 
 
-def test_an_alternative_is_empty_and_nobody_is_asked() -> None:
-    with serving(says("x")) as server, engine_of(server) as engine:
-        assert said(engine)
-        asked = len(server.calls)
-        assert not said(engine, rank=1)
-        assert len(server.calls) == asked
-
-
 def test_vllm_tells_ids_and_is_told_where_to_stop(
     tokenizer_file: Path, vocabulary: CheckpointTokenizer
 ) -> None:

@@ -48,6 +48,21 @@ def test_it_says_what_the_local_engine_says(engine: Engine) -> None:
     local.close()
 
 
+def test_its_alternatives_are_those_of_the_local_engine(engine: Engine) -> None:
+    local = open_engine(LOCAL, lambda _message, _percent: None)
+    compared = 0
+    for cursor in places()[::2]:
+        prompt = prompt_at(cursor, LOCAL, engine)
+        for rank in range(1, 4):
+            request = GenerationRequest(prompt, 8, rank=rank)
+            theirs = list(engine.generate(request, CancelToken()).tokens)
+            ours = list(local.generate(request, CancelToken()).tokens)
+            assert [token.data for token in theirs] == [token.data for token in ours]
+            compared += bool(theirs)
+    local.close()
+    assert compared > 3
+
+
 def test_a_key_costs_the_server_a_few_tokens(llama_server: LlamaServer, engine: Engine) -> None:
     text, line = CODE, 30
     typed = "    counted = sum(len(word) for word in words)"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, repeat
 
@@ -21,13 +21,14 @@ from dsc_lsp.engine.base import (
     Tokenizer,
 )
 from dsc_lsp.engine.remote import faults
+from dsc_lsp.engine.remote.beginnings import MOST_BLANKS, Beginning, beginnings
 from dsc_lsp.engine.remote.characters import CharacterTokenizer
 from dsc_lsp.engine.remote.circuit import LONGEST_WAIT_SECONDS, Circuit, waits
 from dsc_lsp.engine.remote.connection import Connection
 from dsc_lsp.engine.remote.dialects import MALFORMED, Ask, Chunk
 from dsc_lsp.engine.remote.faults import RemoteError
 from dsc_lsp.engine.remote.network import Network
-from dsc_lsp.engine.remote.probe import Found, Manners, find, learn
+from dsc_lsp.engine.remote.probe import NOT_THIS_WAY, Found, Manners, find, learn
 from dsc_lsp.engine.remote.servers import Server
 from dsc_lsp.engine.remote.vocabulary import find_tokenizer
 from dsc_lsp.engine.remote.wording import as_text, as_tokens
@@ -77,6 +78,7 @@ class RemoteEngine:
         self._recovery: Future[None] | None = None
         self._meeting: Future[None] | None = None
         self._read_ids: tuple[int, ...] = ()
+        self._begun: tuple[tuple[int, ...] | str, tuple[Beginning, ...]] | None = None
 
     @property
     def name(self) -> str:
@@ -149,7 +151,8 @@ class RemoteEngine:
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         """Ask the server; ``reused_tokens`` is what it knows from us, if it keeps prompts.
 
-        Servers have no common way to begin otherwise, so that every alternative is empty.
+        Alternatives begin with another of the tokens that the server says were likely, and are
+        empty where it tells none.
 
         Raises:
             RemoteError: the server is known to be down.
@@ -163,12 +166,13 @@ class RemoteEngine:
         if self._known is None:
             raise faults.down(self._connection.endpoint)
         ids = request.prompt.ids
-        if request.rank:
-            return Generation(len(ids), 0, iter(()))
         reused = min(_common_prefix(self._read_ids, ids), max(0, len(ids) - 1))
         effort = Effort()
         ask = self._ask(request, self._known)
-        tokens = self._tokens(ask, ids, cancel, effort)
+        if request.rank:
+            tokens = self._alternative(request.rank, ask, ids, cancel, effort)
+        else:
+            tokens = self._tokens(ask, ids, cancel, effort)
         return Generation(len(ids), reused, tokens, effort)
 
     def close(self) -> None:
@@ -193,6 +197,43 @@ class RemoteEngine:
             request.max_new_tokens,
             stop_ids,
         )
+
+    def _alternative(
+        self, rank: int, ask: Ask, ids: tuple[int, ...], cancel: CancelToken, effort: Effort
+    ) -> Iterator[Token]:
+        """Yield the tokens of an answer that begins with the ``rank``-th other beginning."""
+        if self._begun is None or self._begun[0] != ask.prompt:
+            self._begun = ask.prompt, self._beginnings(ask, cancel, effort)
+        others = self._begun[1]
+        if rank > len(others):
+            return
+        begin = others[rank - 1]
+        yield from begin.tokens
+        left = ask.max_tokens - len(begin.tokens)
+        if left > 0:
+            rest = replace(ask, prompt=begin.after(ask.prompt), max_tokens=left)
+            yield from self._tokens(rest, ids + begin.ids, cancel, effort)
+
+    def _beginnings(self, ask: Ask, cancel: CancelToken, effort: Effort) -> tuple[Beginning, ...]:
+        """Ask how else an answer may begin."""
+        assert self._known is not None, "only a known server is asked"
+        server = self._known.found.server
+        if not server.most_others:
+            return ()
+        first = replace(ask, max_tokens=MOST_BLANKS, others=server.most_others)
+        try:
+            pieces = [
+                piece
+                for chunk in self._chunks(first, server, cancel, effort)
+                for piece in chunk.pieces
+            ]
+        except RemoteError as fault:
+            if fault.status in NOT_THIS_WAY:
+                return ()  # it takes no such field
+            self._failed(fault)
+            raise
+        stop = self._known.family.stop
+        return beginnings(pieces, self._known.vocabulary, frozenset(ask.stop_ids), frozenset(stop))
 
     def _tokens(
         self, ask: Ask, ids: tuple[int, ...], cancel: CancelToken, effort: Effort

@@ -10,27 +10,36 @@ from typing import Any
 
 from dsc_lsp.engine.remote.connection import Json
 
+_ID = "token_id:"
 MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One greedy generation; ``prompt`` is token ids where the server takes them, else text."""
+    """One greedy generation; ``prompt`` is token ids where the server takes them, else text.
+
+    ``others`` is how many of the likeliest tokens are to be told at each place.
+    """
 
     model: str
     prompt: tuple[int, ...] | str
     max_tokens: int
     stop_ids: tuple[int, ...] = ()
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some of the answer: one token if ``id`` is told, else the text of one or several."""
+    """Some of the answer: one token if ``id`` is told, else the text of one or several.
+
+    ``others`` are the tokens that were likeliest in its place, where they were asked for.
+    """
 
     text: str
     id: int | None = None
     data: bytes | None = None
     logprob: float | None = None
+    others: "tuple[Piece, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +58,14 @@ class Chunk:
 
 def openai_body(ask: Ask) -> dict[str, Any]:
     """Return a request of OpenAI's legacy completions, standard fields only."""
-    return {
+    body = {
         "model": ask.model,
         "prompt": ask.prompt,
         "max_tokens": ask.max_tokens,
         "temperature": 0,
         "stream": True,
     }
+    return body | {"logprobs": ask.others} if ask.others else body
 
 
 def openai_read(event: Json) -> Chunk:
@@ -78,37 +88,56 @@ def _openai_pieces(choice: Json) -> Iterator[Piece]:
     text: str = choice.get("text") or ""
     told = choice.get("logprobs") or {}
     if told.get("content"):  # llama-server
-        for entry in told["content"]:
-            data = entry.get("bytes")
-            yield Piece(
-                entry["token"],
-                entry.get("id"),
-                None if data is None else bytes(data),
-                float(entry["logprob"]),
-            )
+        yield from map(_entry, told["content"])
         return
     ids = choice.get("token_ids") or ()  # vLLM
     logprobs = told.get("token_logprobs") or ()
+    others = [_by_name(names) for names in told.get("top_logprobs") or ()]
     if len(ids) == 1 or (text and len(logprobs) == 1):
-        yield Piece(text, next(iter(ids), None), None, next(iter(logprobs), None))
+        first = next(iter(others), ())
+        yield Piece(text, next(iter(ids), None), None, next(iter(logprobs), None), first)
     elif ids:
         # Several tokens at once; the text is for those who cannot read ids.
         for index, token in enumerate(ids):
             logprob = logprobs[index] if index < len(logprobs) else None
-            yield Piece(text if index == 0 else "", token, None, logprob)
+            here = others[index] if index < len(others) else ()
+            yield Piece(text if index == 0 else "", token, None, logprob, here)
     elif text:
         yield Piece(text, logprob=sum(logprobs) if logprobs else None)
 
 
+def _entry(told: Json) -> Piece:
+    """Read what llama-server and Ollama tell of a token."""
+    data = told.get("bytes")
+    return Piece(
+        told["token"],
+        told.get("id"),
+        None if data is None else bytes(data),
+        float(told["logprob"]),
+        tuple(map(_entry, told.get("top_logprobs") or ())),
+    )
+
+
+def _by_name(names: Json | None) -> tuple[Piece, ...]:
+    """Read likelihoods by token; vLLM writes an id as ``token_id:5`` if asked to."""
+    return tuple(
+        Piece("", int(name.removeprefix(_ID)), None, float(logprob))
+        if name.startswith(_ID)
+        else Piece(name, logprob=float(logprob))
+        for name, logprob in (names or {}).items()
+    )
+
+
 def ollama_body(ask: Ask) -> dict[str, Any]:
     """Return a request of Ollama's own API: the OpenAI one would put a template around it."""
-    return {
+    body = {
         "model": ask.model,
         "prompt": ask.prompt,
         "raw": True,
         "stream": True,
         "options": {"num_predict": ask.max_tokens, "temperature": 0},
     }
+    return body | {"top_logprobs": ask.others} if ask.others else body
 
 
 def ollama_read(event: Json) -> Chunk:
@@ -117,19 +146,9 @@ def ollama_read(event: Json) -> Chunk:
         return Chunk(has_failed=True)
     told = event.get("logprobs") or ()
     text: str = event.get("response") or ""
-    if told:
-        pieces = tuple(
-            Piece(
-                entry["token"],
-                data=bytes(entry["bytes"]) if entry.get("bytes") is not None else None,
-                logprob=float(entry["logprob"]),
-            )
-            for entry in told
-        )
-    else:
-        pieces = (Piece(text),) if text else ()
+    whole = (Piece(text),) if text else ()
     return Chunk(
-        pieces=pieces,
+        pieces=tuple(map(_entry, told)) or whole,
         is_cut=event.get("done_reason") == "length",
         prompt_tokens=event.get("prompt_eval_count"),
     )
@@ -137,15 +156,15 @@ def ollama_read(event: Json) -> Chunk:
 
 def tgi_body(ask: Ask) -> dict[str, Any]:
     """Return a request of Text Generation Inference's own API, which tells ids and logprobs."""
-    return {
-        "inputs": ask.prompt,
-        "parameters": {
-            "max_new_tokens": ask.max_tokens,
-            "do_sample": False,
-            "return_full_text": False,
-            "details": True,
-        },
+    parameters = {
+        "max_new_tokens": ask.max_tokens,
+        "do_sample": False,
+        "return_full_text": False,
+        "details": True,
     }
+    if ask.others:
+        parameters["top_n_tokens"] = ask.others
+    return {"inputs": ask.prompt, "parameters": parameters}
 
 
 def tgi_read(event: Json) -> Chunk:
@@ -154,8 +173,12 @@ def tgi_read(event: Json) -> Chunk:
         return Chunk(has_failed=True)
     token = event["token"]
     details = event.get("details") or {}
+    others = tuple(
+        Piece(other["text"], other["id"], None, float(other["logprob"]))
+        for other in event.get("top_tokens") or ()
+    )
     return Chunk(
-        pieces=(Piece(token["text"], token["id"], None, float(token["logprob"])),),
+        pieces=(Piece(token["text"], token["id"], None, float(token["logprob"]), others),),
         is_cut=details.get("finish_reason") == "length",
         prompt_tokens=details.get("input_length"),
     )

@@ -22,7 +22,8 @@ from dsc_lsp.engine.remote.servers import (
 # Every tokenizer of the family cuts this in the same way.
 _TEXT = "def f(x):\n"
 _LONGEST_NAME = 200
-_NOT_THIS_WAY = {400, 415, 422}
+NOT_THIS_WAY = {400, 415, 422}
+"""How servers refuse a form of request that they do not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ async def _takes_ids(connection: Connection, found: Found, ids: tuple[int, ...])
     try:
         told = (await _ask(connection, found, ids)).prompt_tokens
     except RemoteError as error:
-        if error.status in _NOT_THIS_WAY:
+        if error.status in NOT_THIS_WAY:
             return False
         raise
     return told is None or told == len(ids)

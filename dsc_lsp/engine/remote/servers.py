@@ -24,6 +24,7 @@ class Server:
     puts the beginning-of-text token before a prompt of text; both are probed where that is
     possible. ``extra`` are fields beyond the standard ones, ``stop_ids_field`` the one for ids
     that end the answer. ``context`` is a path and the keys to the number of tokens that fit.
+    ``most_others`` is how many of the likeliest tokens it tells at a place.
     """
 
     name: str
@@ -36,10 +37,11 @@ class Server:
     stop_ids_field: str = ""
     sign: Sign | None = None
     context: tuple[str, tuple[str | int, ...]] | None = None
+    most_others: int = 0
 
     def request(self, ask: Ask) -> dict[str, Any]:
         """Return the body of a request."""
-        body = self.body(ask) | dict(self.extra)
+        body = dict(self.extra) | self.body(ask)
         if self.stop_ids_field and ask.stop_ids:
             body[self.stop_ids_field] = ask.stop_ids
         return body
@@ -81,6 +83,7 @@ GENERIC = Server(
     read=dialects.openai_read,
     takes_ids=True,
     adds_bos=False,
+    most_others=5,
 )
 
 VLLM = replace(
@@ -89,12 +92,14 @@ VLLM = replace(
     extra={
         "add_special_tokens": False,
         "return_token_ids": True,
+        "return_tokens_as_token_ids": True,
         "logprobs": 0,
         "stream_options": {"include_usage": True},
     },
     stop_ids_field="stop_token_ids",
     sign=_owned_by("vllm"),
     context=(MODELS, ("data", 0, "max_model_len")),
+    most_others=20,
 )
 
 # Measured with 0.7.0: only the entries of logprobs tell the ids and bytes of tokens.
@@ -105,6 +110,7 @@ LLAMA_SERVER = replace(
     extra={"cache_prompt": True, "logprobs": 1},
     sign=_owned_by("llamacpp"),
     context=("/props", ("default_generation_settings", "n_ctx")),
+    most_others=20,
 )
 
 # Measured with 5.23.0: ids are refused (400), so are unknown fields (422); no logprobs, no [DONE];
@@ -114,6 +120,7 @@ TRANSFORMERS = replace(
     name="transformers",
     takes_ids=False,
     sign=("/openapi.json", _loads_models),
+    most_others=0,
 )
 
 OLLAMA = Server(
@@ -125,6 +132,7 @@ OLLAMA = Server(
     adds_bos=True,
     extra={"logprobs": True},
     sign=_has("/api/version", "version"),
+    most_others=20,
 )
 
 TGI = Server(
@@ -136,6 +144,7 @@ TGI = Server(
     adds_bos=True,
     sign=_has("/info", "model_id", "max_total_tokens"),
     context=("/info", ("max_total_tokens",)),
+    most_others=5,
 )
 
 # In the order in which they are recognised.

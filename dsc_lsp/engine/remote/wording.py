@@ -67,6 +67,16 @@ def as_tokens(
         yield from repeat(Token(UNKNOWN_ID, b"", 0.0), max_tokens - said)
 
 
+def token_of(piece: Piece, vocabulary: CheckpointTokenizer | None) -> Token:
+    """Return one token, told as such, whatever it says."""
+    data = _told_bytes(piece, vocabulary)
+    return Token(
+        piece.id if piece.id is not None else UNKNOWN_ID,
+        _bytes(piece.text) if data is None else data,
+        _likelihood(piece.logprob),
+    )
+
+
 def _told_bytes(piece: Piece, vocabulary: CheckpointTokenizer | None) -> bytes | None:
     if piece.id is not None and vocabulary is not None:
         return vocabulary.bytes_of(piece.id)
