@@ -130,6 +130,9 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         "--shape", choices=tuple(SHAPES), help="random weights of this shape, not a checkpoint"
     )
     parser.add_argument("--limit", type=_positive, help="so many keystrokes of each trace")
+    parser.add_argument(
+        "--workspace", type=Path, metavar="FOLDER", help="show the model this folder's other files"
+    )
     parser.add_argument("--max-new-tokens", type=_positive, help="of each suggestion")
     parser.add_argument("--context-tokens", type=_positive, help="prompt and suggestion together")
     parser.add_argument(
@@ -272,6 +275,7 @@ def _bench(chosen: argparse.Namespace) -> int:
             limit=chosen.limit,
             max_new_tokens=chosen.max_new_tokens,
             context_tokens=chosen.context_tokens,
+            workspace=None if chosen.workspace is None else chosen.workspace.absolute(),
             baseline=chosen.baseline,
             as_json=chosen.json,
             plot=chosen.plot,

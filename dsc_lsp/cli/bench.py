@@ -40,6 +40,7 @@ class Options:
     limit: int | None
     max_new_tokens: int | None
     context_tokens: int | None
+    workspace: Path | None
     baseline: bool
     as_json: bool
     plot: Path | None
@@ -48,6 +49,8 @@ class Options:
 def run(options: Options) -> int:
     """Replay the traces and print what it cost; 1 if the model failed."""
     traces = _traces(options)
+    if options.workspace is not None and not options.workspace.is_dir():
+        raise UsageError(f"the workspace {options.workspace} is not a directory")
     settings = _settings(options)
     try:
         result = _measure(traces, settings, options)
@@ -84,7 +87,8 @@ def _measure(traces: Sequence[Trace], settings: Settings, options: Options) -> _
     engine = _open(settings, options)
     edits = sum(len(trace.edits) for trace in traces)
     try:
-        keystrokes = list(_with_bar(bench.replay(traces, settings, engine), edits, "key"))
+        keys = bench.replay(traces, settings, engine, options.workspace)
+        keystrokes = list(_with_bar(keys, edits, "key"))
         report = bench.summarize(keystrokes)
         share, device = _roofline(engine, report)
     finally:
@@ -215,9 +219,11 @@ def _counts(result: _Result) -> Iterator[str]:
     yield (
         f"tokens, median: {report.prompt_tokens_median:.0f} in the prompt, of them"
         f" {report.reused_tokens_median:.0f} reused and {report.prefilled_tokens_median:.0f} read"
-        f" (p95 {report.prefilled_tokens.p95:.0f}, p99 {report.prefilled_tokens.p99:.0f});"
-        f" {report.new_tokens_median:.0f} new"
+        f" (mean {report.prefilled_tokens_mean:.1f}, p95 {report.prefilled_tokens.p95:.0f},"
+        f" p99 {report.prefilled_tokens.p99:.0f}); {report.new_tokens_median:.0f} new"
     )
+    if report.contexts:
+        yield f"other files shown: changed {report.contexts} times"
     yield f"drafts: {report.drafted} tokens guessed, {report.accepted} accepted"
     share = result.roofline_share
     yield (

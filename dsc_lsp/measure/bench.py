@@ -11,9 +11,11 @@ import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
+from dsc_lsp import context
 from dsc_lsp.anchors import PAUSE_SECONDS
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import Completion, anchor_anew, complete, prompt_at
@@ -25,6 +27,9 @@ from dsc_lsp.prompt import Prompts
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from dsc_lsp.suggestions import Suggestions
+
+_INDEX_SECONDS = 300.0
+_PLANNING_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +59,30 @@ class Percentiles:
     p99: float
 
 
-def replay(traces: Iterable[Trace], settings: Settings, engine: Engine) -> Iterator[Keystroke]:
+def replay(
+    traces: Iterable[Trace], settings: Settings, engine: Engine, workspace: Path | None = None
+) -> Iterator[Keystroke]:
     """Type the traces one after the other, each into a document of its own.
+
+    In a ``workspace`` their names are paths of it, and its other files are shown to the model.
+    The next key is then not pressed before there is a plan for the last one, so that what is read
+    does not depend on how fast the machine plans.
 
     Raises:
         EngineError: the engine failed.
+        TimeoutError: the workspace has not been indexed in time.
     """
     recorder = _Recorder(engine)
     for trace in traces:
-        yield from _replay(trace, settings, recorder)
+        repository = Repository(None if workspace is None else context.plan)
+        if workspace is not None:
+            repository.open_folders((workspace,), lambda _report: None, scan=False)
+            if not repository.wait_until_known(_INDEX_SECONDS):
+                raise TimeoutError(f"{workspace} was not indexed in {_INDEX_SECONDS:.0f} s")
+        try:
+            yield from _replay(trace, settings, recorder, repository, workspace or Path("/"))
+        finally:
+            repository.close_folders()
 
 
 def answer_again(
@@ -132,6 +152,7 @@ class Report:
 
     ``keystroke_ms`` is over those, from the key to the suggestion; keystrokes along a known
     suggestion are in ``typed_along_ms``. Per token: the tokens after the first of each answer.
+    ``contexts`` is how often what is shown of other files was not what the key before had.
     """
 
     keystrokes: int
@@ -145,6 +166,8 @@ class Report:
     prompt_tokens_median: float
     prefilled_tokens_median: float
     prefilled_tokens: Percentiles
+    prefilled_tokens_mean: float
+    contexts: int
     reused_tokens_median: float
     new_tokens_median: float
     drafted: int
@@ -181,6 +204,8 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
         prompt_tokens_median=statistics.median(result.prompt_tokens for result in results),
         prefilled_tokens_median=statistics.median(prefilled),
         prefilled_tokens=percentiles(prefilled),
+        prefilled_tokens_mean=statistics.mean(prefilled),
+        contexts=_changes(_context(key.request) for key, _ in asked if key.request is not None),
         reused_tokens_median=statistics.median(result.reused_tokens for result in results),
         new_tokens_median=statistics.median(result.new_tokens for result in results),
         drafted=sum(result.effort.drafted for result in results),
@@ -190,10 +215,12 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
     )
 
 
-def _replay(trace: Trace, settings: Settings, engine: "_Recorder") -> Iterator[Keystroke]:
-    repository, suggestions, prompts = Repository(), Suggestions(), Prompts()
-    repository.update(trace.document())
-    cursors = trace.cursors()
+def _replay(
+    trace: Trace, settings: Settings, engine: "_Recorder", repository: Repository, folder: Path
+) -> Iterator[Keystroke]:
+    suggestions, prompts = Suggestions(), Prompts()
+    repository.update(trace.document(folder))
+    cursors = trace.cursors(folder)
     after = [edit.ms for edit in trace.edits[1:]] + [math.inf]
     for edit, next_ms in zip(trace.edits, after, strict=True):
         start = time.perf_counter()
@@ -210,6 +237,8 @@ def _replay(trace: Trace, settings: Settings, engine: "_Recorder") -> Iterator[K
         late = edit.ms + total_ms > next_ms
         request = None if completion is None else engine.last
         yield Keystroke(cursor, sync_ms, total_ms, late, offered, completion, request)
+        while not repository.is_planned:
+            time.sleep(_PLANNING_SECONDS)
         if edit.ms + total_ms + PAUSE_SECONDS * 1000 < next_ms < math.inf:
             anchor_anew(cursor, repository, settings, engine, CancelToken(), prompts=prompts)
 
@@ -244,6 +273,20 @@ class _Recorder:
 
     def close(self) -> None:
         self._engine.close()
+
+
+def _context(request: GenerationRequest) -> str:
+    """Return what stands before the current file: a text after the control token of the start."""
+    parts = request.prompt.parts
+    return parts[1].text if len(parts) > 1 and not parts[1].control else ""
+
+
+def _changes(texts: Iterable[str]) -> int:
+    before, changes = "", 0
+    for text in texts:
+        changes += text != before
+        before = text
+    return changes
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:

@@ -45,14 +45,14 @@ class Trace:
     text: str
     edits: tuple[Edit, ...]
 
-    def document(self) -> Document:
-        """Return the file before the first edit."""
-        uri = Path("/", self.name).as_uri()
+    def document(self, folder: Path = Path("/")) -> Document:
+        """Return the file, in a folder, before the first edit."""
+        uri = (folder / self.name).as_uri()
         return Document.of(self.text, uri=uri, language=self.language, version=1)
 
-    def cursors(self) -> Iterator[Cursor]:
+    def cursors(self, folder: Path = Path("/")) -> Iterator[Cursor]:
         """Yield the cursor after each edit."""
-        document = self.document()
+        document = self.document(folder)
         for number, edit in enumerate(self.edits, 2):
             document = document.replace(edit.start, edit.end, edit.text, number)
             yield Cursor(document, edit.cursor)
