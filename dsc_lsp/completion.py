@@ -162,7 +162,8 @@ def _complete(
     extent = extent_of(cursor, settings, after_acceptance=after_acceptance)
     syntax_ms = _since(start)
     cancel.check()
-    terms = terms_at(cursor, settings, engine, repository)
+    begins = not prompts.is_anchored(cursor)
+    terms = terms_at(cursor, settings, engine, repository, anew=begins)
     context_ms = _since(start)
     words = prompts.at(cursor, terms)
     prompt_ms = _since(start)
@@ -289,9 +290,8 @@ def anchor_anew(
     shown = redacted(cursor)
     if shown is None:
         return
-    terms = terms_at(shown, settings, engine, repository)
-    before = prompts.at(shown, terms)
-    words = prompts.anew(shown, terms)
+    before = prompts.at(shown, terms_at(shown, settings, engine, repository, anew=False))
+    words = prompts.anew(shown, terms_at(shown, settings, engine, repository))
     if words == before:
         return
     with suppress(EngineChanged):
@@ -344,16 +344,29 @@ def prompt_at(
 
 
 def terms_at(
-    cursor: Cursor, settings: Settings, engine: Engine, repository: Repository | None
+    cursor: Cursor,
+    settings: Settings,
+    engine: Engine,
+    repository: Repository | None,
+    *,
+    anew: bool = True,
 ) -> Terms:
-    """Return what besides the document decides on a prompt; of a repository what is planned."""
-    text = context_at(cursor, settings, engine, repository).text
+    """Return what besides the document decides on a prompt; of a repository what is planned.
+
+    ``anew`` says that the prompt will not go on from the last one.
+    """
+    text = context_at(cursor, settings, engine, repository, anew=anew).text
     part = PromptPart(engine.tokenizer.encode(text) if text else (), text)
     return Terms(engine.family, engine.tokenizer, _prompt_tokens(settings, engine), part)
 
 
 def context_at(
-    cursor: Cursor, settings: Settings, engine: Engine, repository: Repository | None
+    cursor: Cursor,
+    settings: Settings,
+    engine: Engine,
+    repository: Repository | None,
+    *,
+    anew: bool = True,
 ) -> Context:
     """Return what the engine is told of other files at a cursor."""
     family = engine.family
@@ -361,7 +374,8 @@ def context_at(
     most = int(room * family.context_share)
     if repository is None or not settings.repository_context or most < _LEAST_CONTEXT_TOKENS:
         return _NO_CONTEXT
-    return repository.shown(cursor, _Fit(most, family, engine.tokenizer)) or _NO_CONTEXT
+    fit = _Fit(most, family, engine.tokenizer)
+    return repository.shown(cursor, fit, anew=anew) or _NO_CONTEXT
 
 
 @dataclass(frozen=True)

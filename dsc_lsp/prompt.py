@@ -67,6 +67,10 @@ class Prompts:
                 lines_above = 0
         return self._anchored(cursor, terms, lines_above)
 
+    def is_anchored(self, cursor: Cursor) -> bool:
+        """Whether the prompt at a cursor can begin as the last one did."""
+        return self._last is not None and holds(self._last.anchor, cursor)
+
     def anew(self, cursor: Cursor, terms: Terms) -> Prompt:
         """Return what the model reads at a cursor when the middle is anchored there."""
         return self._anchored(cursor, terms, terms.family.anchor_lines)

@@ -32,7 +32,8 @@ def plan(
 ) -> Plan:
     """Return what of the workspace could help at a cursor in the file ``path``, by worth.
 
-    Returns ``before`` if what it shows is worth nearly as much here as what a new plan would.
+    ``before`` is what is shown now; the new plan has it as ``kept`` if that is worth nearly as
+    much here.
     """
     # What searches and parses is imported by whoever plans, not by a server that starts.
     from dsc_lsp.context.planning import planned

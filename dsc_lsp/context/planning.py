@@ -1,5 +1,7 @@
 """The plan at a cursor: what of the workspace could help there, by worth."""
 
+from dataclasses import replace
+
 from dsc_lsp.context.assembly import Chosen, choose
 from dsc_lsp.context.definitions import pieces_of_definitions
 from dsc_lsp.context.near import near
@@ -21,15 +23,15 @@ _CHARACTERS_A_TOKEN = 3.4
 def planned(
     cursor: Cursor, path: str, workspace: Workspace, recent: Recent, before: Plan | None
 ) -> Plan:
-    """Return a new plan, or the one before where that is nearly as good (see ``plan``)."""
+    """Return a new plan; it ``kept`` the one before if that is nearly as good (see ``plan``)."""
     new = _plan(cursor, path, workspace, recent)
     if before is None:
         return new
     shown = _shown(before)
-    for file in shown:
-        if workspace.number(file.path) != before.numbers.get(file.path):
-            return new
-    return before if _worth(shown, new) >= _WORTH_KEPT * _worth(_shown(new), new) else new
+    if any(workspace.number(file.path) != before.numbers.get(file.path) for file in shown):
+        return new
+    is_kept = _worth(shown, new) >= _WORTH_KEPT * _worth(_shown(new), new)
+    return replace(new, kept=before) if is_kept else new
 
 
 def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Plan:

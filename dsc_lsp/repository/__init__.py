@@ -179,8 +179,11 @@ class Repository:
         if folders is not None and path is not None and path.is_absolute():
             folders.files_changed([path])
 
-    def shown(self, cursor: Cursor, fit: Fit[Shown]) -> Shown | None:
+    def shown(self, cursor: Cursor, fit: Fit[Shown], *, anew: bool = True) -> Shown | None:
         """Return what ``fit`` makes of the last plan for a document; returns at once.
+
+        A plan is kept while somebody types, for it stands first in the prompt, unless a newer one
+        is worth much more or the prompt begins ``anew``.
 
         Planning anew and fitting are done in the background, so a cursor's own plan is there a
         key or two later; ``None`` as long as there is none. With ``read_folder`` it is made here.
@@ -194,7 +197,8 @@ class Repository:
         folders = self._folders
         if folders is None:
             return None
-        return folders.shown(cursor, self._recent(cursor.document.uri, folders.roots), fit)
+        recent = self._recent(cursor.document.uri, folders.roots)
+        return folders.shown(cursor, recent, fit, anew=anew)
 
     def continuations(self, cursor: Cursor) -> Continuations:
         """Return what followed, elsewhere, the text before a cursor.

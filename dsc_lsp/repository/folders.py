@@ -58,9 +58,11 @@ class Folders:
         """Know a file as an editor has it."""
         self._indexer.tell({"opened": str(path), "text": text})
 
-    def shown(self, cursor: Cursor, recent: Recent, fit: Fit[Shown]) -> Shown | None:
+    def shown(
+        self, cursor: Cursor, recent: Recent, fit: Fit[Shown], *, anew: bool
+    ) -> Shown | None:
         """Return what is shown of the last plan for a document, and plan anew."""
-        return self._reader.shown(cursor, recent, fit)
+        return self._reader.shown(cursor, recent, fit, anew=anew)
 
     @property
     def is_planned(self) -> bool:

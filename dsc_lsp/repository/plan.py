@@ -26,14 +26,14 @@ class Piece:
 class Plan:
     """The pieces at one cursor, and for each file the files among them that it imports.
 
-    ``numbers`` are those of the files in the index: another number is another text.
-
-    Compared by identity: a new plan means that another context is worth its tokens.
+    ``numbers`` are those of the files in the index: another number is another text. ``kept`` is
+    the plan to show further as long as somebody types: another context is not worth its tokens.
     """
 
     pieces: tuple[Piece, ...]
     imports: Mapping[str, tuple[str, ...]]
     numbers: Mapping[str, int]
+    kept: "Plan | None" = None
 
 
 Shown = TypeVar("Shown")

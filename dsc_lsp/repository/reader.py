@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -40,12 +40,18 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """A plan, where it was made, and what is shown of it."""
+    """What is shown in a document, what would be if it were chosen now, and where that was so."""
 
     situation: tuple[object, ...]
-    plan: Plan
     fit: Fit[object]
+    plan: Plan
     shown: object
+    newest: Plan
+    newest_shown: object
+
+    def renewed(self) -> "_Planned":
+        """Return the same with the newest plan shown."""
+        return replace(self, plan=self.newest, shown=self.newest_shown)
 
 
 class Reader:
@@ -74,17 +80,24 @@ class Reader:
             self._roots = tuple(roots)
             self._plans = {}
 
-    def shown(self, cursor: Cursor, recent: Recent, fit: Fit[Shown]) -> Shown | None:
+    def shown(
+        self, cursor: Cursor, recent: Recent, fit: Fit[Shown], *, anew: bool
+    ) -> Shown | None:
         """Return what is shown of the last plan for a document; plans for the cursor, if it pays.
 
         Returns at once. A cursor that waits is forgotten for a newer one. ``None`` as long as
-        there is no plan, or nothing has been made of it by this ``fit``.
+        there is no plan, or nothing has been made of it by this ``fit``. ``anew`` says that the
+        prompt begins anew in any case, so the newest plan is taken, even if it is hardly better.
         """
         with self._changed:
             self._asked = _Asked(cursor, recent, fit)
             self._changed.notify()
             known = self._plans.get(cursor.document.uri)
-        return None if known is None or known.fit != fit else cast("Shown", known.shown)
+            if known is None or known.fit != fit:
+                return None
+            if anew:
+                known = self._plans[cursor.document.uri] = known.renewed()
+        return cast("Shown", known.shown)
 
     @property
     def is_idle(self) -> bool:
@@ -133,15 +146,17 @@ class Reader:
             return
         begun = time.perf_counter()
         before = None if last is None else last.plan
-        plan = self._planner(asked.cursor, path, workspace, asked.recent, before)
-        if last is not None and plan is last.plan and asked.fit == last.fit:
-            shown = last.shown
-        else:
-            shown = asked.fit(plan)
+        newest = self._planner(asked.cursor, path, workspace, asked.recent, before)
+        newest_shown = asked.fit(newest)
         _log.debug("context planned in %.0f ms", 1e3 * (time.perf_counter() - begun))
+        planned = _Planned(situation, asked.fit, newest, newest_shown, newest, newest_shown)
         with self._changed:
+            # Somebody may have taken the newest plan meanwhile.
+            now = self._plans.get(uri)
+            if now is not None and now.fit == asked.fit and newest.kept is now.plan:
+                planned = replace(planned, plan=now.plan, shown=now.shown)
             if root in self._roots:
-                self._plans[uri] = _Planned(situation, plan, asked.fit, shown)
+                self._plans[uri] = planned
                 while len(self._plans) > _MOST_PLANS:
                     del self._plans[next(iter(self._plans))]
 
