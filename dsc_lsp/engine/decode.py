@@ -86,7 +86,7 @@ def _draft(generated: Sequence[int], decoding: Decoding, most: int = MOST_DRAFTE
     """Return as much of a guess as is worth checking and may still be said."""
     if decoding.drafting is None:
         return Draft()
-    draft = decoding.drafting.guess(generated)
+    draft = decoding.drafting.best(generated)
     most = min(most, decoding.max_new_tokens - len(generated) - 1)
     if not draft.ids or most < 1:
         return Draft()

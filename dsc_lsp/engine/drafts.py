@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsc_lsp.engine.interpolation import Vocabulary
-from dsc_lsp.lookup import Continuations
+from dsc_lsp.lookup import Continuation, Continuations
 
 MOST_DRAFTED = 4
-_LEAST_MATCHED = 2
 _MOST_MATCHED = 8
 _SMOOTHING = 0.1
 _HOPED_FOR = 0.5
@@ -23,7 +22,10 @@ _TRY_AGAIN_AFTER = 32
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Tokens that may follow, and who says so; no tokens where nobody knows."""
+    """Tokens that may follow, and who says so how surely; no tokens where nobody knows.
+
+    Sources are told apart by that, because of each it is learnt how often what it says holds.
+    """
 
     ids: Sequence[int] = ()
     source: str = ""
@@ -47,7 +49,7 @@ class Thrift:
         single = self._costs.get(1)
         if single is None:
             return 0
-        likelihood = self._holds.get(source, _HOPED_FOR)
+        likelihood = self.likelihood(source)
         gains = list[float]()
         for drafted in range(MOST_DRAFTED + 1):
             cost = self._costs.get(drafted + 1, single * (1 + _WIDER_COSTS * drafted))
@@ -59,6 +61,10 @@ class Thrift:
             return 1
         return best
 
+    def likelihood(self, source: str) -> float:
+        """Return how likely a token that a source says holds, as far as is known."""
+        return self._holds.get(source, _HOPED_FOR)
+
     def took(self, width: int, seconds: float) -> None:
         """Learn what a run over so many tokens cost."""
         known = self._costs.get(width, seconds)
@@ -67,7 +73,7 @@ class Thrift:
 
     def held(self, source: str, checked: int, accepted: int) -> None:
         """Learn how many of the tokens that were checked held."""
-        known = self._holds.get(source, _HOPED_FOR)
+        known = self.likelihood(source)
         for number in range(checked):
             known += _SMOOTHING * ((number < accepted) - known)
         self._holds[source] = known
@@ -77,30 +83,41 @@ class Thrift:
 class Drafting:
     """Who guesses, from the tokens generated so far, and whether that pays."""
 
-    guess: Callable[[Sequence[int]], Draft]
+    guess: Callable[[Sequence[int]], Sequence[Draft]]
     thrift: Thrift
+
+    def best(self, generated: Sequence[int]) -> Draft:
+        """Return the guess of whoever has been right most often; the first one of equals."""
+        drafts = [draft for draft in self.guess(generated) if draft.ids]
+        return max(drafts, key=lambda one: self.thrift.likelihood(one.source), default=Draft())
 
 
 def guesses(
     before: Sequence[int],
     continuations: Continuations | None,
     vocabulary: Vocabulary,
-) -> Callable[[Sequence[int]], Draft]:
+) -> Callable[[Sequence[int]], Sequence[Draft]]:
     """Return what guesses after tokens that were generated behind those of ``before``.
 
-    First what followed elsewhere in the repository, else what followed the longest match of the
-    last tokens among all that were read.
+    One guess is what followed elsewhere in the repository, one what followed the longest match of
+    the last tokens among all that were read.
     """
     read = np.array(before, dtype=np.int64)
 
-    def guess(generated: Sequence[int]) -> Draft:
+    def guess(generated: Sequence[int]) -> Sequence[Draft]:
         said = _text(generated, vocabulary)
         found = continuations.after(said) if continuations is not None and said is not None else ()
-        if found:
-            return Draft(vocabulary.encode(found[0].text)[:MOST_DRAFTED], "repository")
-        return Draft(_repeated(np.concatenate((read, np.array(generated, np.int64)))), "prompt")
+        repeated = _repeated(np.concatenate((read, np.array(generated, np.int64))))
+        return (_likeliest(found, vocabulary), repeated) if found else (repeated,)
 
     return guess
+
+
+def _likeliest(found: Sequence[Continuation], vocabulary: Vocabulary) -> Draft:
+    ids = vocabulary.encode(found[0].text)[:MOST_DRAFTED]
+    lexeme = found[0].lexeme
+    likelihood = sum(one.weight for one in found if one.lexeme == lexeme)
+    return Draft(ids, f"repository, {likelihood:.1f}")
 
 
 def _text(generated: Sequence[int], vocabulary: Vocabulary) -> str | None:
@@ -110,19 +127,16 @@ def _text(generated: Sequence[int], vocabulary: Vocabulary) -> str | None:
         return None
 
 
-def _repeated(ids: np.typing.NDArray[np.int64]) -> Sequence[int]:
+def _repeated(ids: np.typing.NDArray[np.int64]) -> Draft:
     """Return what followed the longest, then the latest, match of the last ids before them."""
-    if len(ids) <= _LEAST_MATCHED:
-        return ()
-    ends = np.flatnonzero((ids[1:-1] == ids[-1]) & (ids[:-2] == ids[-2])) + 2
-    for length in range(_LEAST_MATCHED + 1, _MOST_MATCHED + 1):
-        if length >= len(ids):
-            break
-        longer = ends[ends >= length]
-        longer = longer[ids[longer - length] == ids[-length]]
+    ends = np.flatnonzero(ids[:-1] == ids[-1]) + 1 if len(ids) else ids
+    if not len(ends):
+        return Draft()
+    length = 1
+    while length < min(_MOST_MATCHED, len(ids) - 1):
+        longer = ends[ends > length]
+        longer = longer[ids[longer - length - 1] == ids[-length - 1]]
         if not len(longer):
             break
-        ends = longer
-    if not len(ends):
-        return ()
-    return ids[ends[-1] : ends[-1] + MOST_DRAFTED].tolist()
+        ends, length = longer, length + 1
+    return Draft(ids[ends[-1] : ends[-1] + MOST_DRAFTED].tolist(), f"prompt, {length}")

@@ -24,10 +24,12 @@ Numbers: TypeAlias = npt.NDArray[Any]
 SMALL_MODEL_PARAMETERS = 16_000_000
 """Larger ones gain more from torch's threads than they lose by its calls."""
 
-_MOST_TOKENS = 8
-_BLOCK_NUMBERS = 192 * 768
-"""OpenBLAS reads a matrix of a product of few rows twice, to pack it, unless it is about so small
-(GEMM_SMALL_MATRIX_PERMIT, of which a million multiplications is the limit)."""
+_MOST_TOKENS = 16
+_COLUMNS = 64
+"""Matrices are stored in blocks of about so many columns, each of which stands together. A product
+of few rows goes through a matrix column by column of its registers' width: without blocks it jumps
+from row to row in main memory, which takes twice as long where the caches are cold, as they are
+between two keys (docs/log.md). And OpenBLAS packs what is not small, reading it twice."""
 
 
 def suits_numpy(model: Llama) -> bool:
@@ -41,7 +43,7 @@ def suits_numpy(model: Llama) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """Matrices have shape (in, out); rows, keys and values are views of the cache's storage."""
+    """Matrices are in blocks, see ``_times``; rows, keys and values are views of the cache's."""
 
     attention_norm: Numbers
     qkv: Numbers
@@ -68,13 +70,7 @@ class NumPySteps:
             for layer, kept in zip(weights.layers, cache.layers(cache.capacity), strict=True)
         )
         self._norm: Numbers = weights.norm.numpy()
-        head = _matrix(weights.head)
-        wide = max(1, _BLOCK_NUMBERS // config.hidden)
-        # A copy in blocks that stand together, each of which is multiplied by itself.
-        self._head = [
-            np.ascontiguousarray(head[:, start : start + wide])
-            for start in range(0, config.vocabulary, wide)
-        ]
+        self._head = _blocks(weights.head)
         cosine, sine = model.rotary_tables
         self._cosine: Numbers = cosine.numpy()[:, None]
         self._sine: Numbers = sine.numpy()[:, None]
@@ -96,7 +92,7 @@ class NumPySteps:
         # A gate far below zero is closed, whatever its exponential overflows to.
         with np.errstate(over="ignore"):
             states = self._forward(ids)[len(ids) - rows :]
-            logits = np.concatenate([states @ block for block in self._head], axis=1)
+            logits = _times(states, self._head)
             best = logits.argmax(axis=1)
             highest = logits.max(axis=1)
             total = np.exp(logits - highest[:, None]).sum(axis=1)
@@ -112,15 +108,16 @@ class NumPySteps:
         cosine, sine = self._cosine[start:end], self._sine[start:end]
         states = self._embedding[list(ids)]
         for layer in self._layers:
-            qkv = self._normalized(states, layer.attention_norm) @ layer.qkv
+            qkv = _times(self._normalized(states, layer.attention_norm), layer.qkv)
             self._rotate(qkv.reshape(tokens, -1, config.head_dim), cosine, sine)
             layer.rows[start:end] = qkv[:, queries:]
             keys, values = layer.keys[:, :end], layer.values[:, :end]
-            states += self._attended(qkv[:, :queries], keys, values) @ layer.attention_out
-            gate_up = self._normalized(states, layer.mlp_norm) @ layer.gate_up
+            attended = self._attended(qkv[:, :queries], keys, values)
+            states += _times(attended, layer.attention_out)
+            gate_up = _times(self._normalized(states, layer.mlp_norm), layer.gate_up)
             gate, up = gate_up[:, : config.intermediate], gate_up[:, config.intermediate :]
             up *= gate / (1 + np.exp(-gate))
-            states += up @ layer.down
+            states += _times(up, layer.down)
         return self._normalized(states, self._norm)
 
     def _normalized(self, states: Numbers, weight: Numbers) -> Numbers:
@@ -157,21 +154,29 @@ def _layer_of(
 ) -> _Layer:
     return _Layer(
         layer.attention_norm.numpy(),
-        _matrix(layer.qkv),
-        _matrix(layer.attention_out),
+        _blocks(layer.qkv),
+        _blocks(layer.attention_out),
         layer.mlp_norm.numpy(),
-        _matrix(layer.gate_up),
-        _matrix(layer.down),
+        _blocks(layer.gate_up),
+        _blocks(layer.down),
         rows.numpy(),
         keys[0].numpy(),
         values[0].numpy(),
     )
 
 
-def _matrix(projection: Projection) -> Numbers:
-    """Return a projection's own matrix, shape (in, out)."""
+def _blocks(projection: Projection) -> Numbers:
+    """Return a copy of a projection's matrix in blocks of columns, shape (blocks, in, columns)."""
     assert isinstance(projection, DenseProjection), "nothing else is stored on a CPU"
-    return projection.weight.t().numpy()
+    matrix: Numbers = projection.weight.t().numpy()
+    wide, out = matrix.shape
+    columns = max(width for width in range(1, _COLUMNS + 1) if out % width == 0)
+    return np.ascontiguousarray(matrix.reshape(wide, -1, columns).swapaxes(0, 1))
+
+
+def _times(states: Numbers, blocks: Numbers) -> Numbers:
+    """Return states, shape (tokens, in), times a matrix in blocks: shape (tokens, out), fresh."""
+    return (states @ blocks).swapaxes(0, 1).reshape(states.shape[0], -1)
 
 
 def _mask(tokens: int, group: int, dtype: npt.DTypeLike) -> Numbers:

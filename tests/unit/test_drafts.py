@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Effort, GenerationRequest, Prompt, PromptPart
-from dsc_lsp.engine.drafts import MOST_DRAFTED, Draft, Thrift, guesses
+from dsc_lsp.engine.drafts import MOST_DRAFTED, Draft, Drafting, Thrift, guesses
 from dsc_lsp.engine.local import LocalEngine
 from dsc_lsp.engine.tokens import load_tokenizer
 from dsc_lsp.lookup import Continuation
@@ -134,23 +134,29 @@ class Letters:
 @given(st.text("ab", max_size=40), st.text("ab", min_size=1, max_size=10))
 def test_a_guess_is_what_followed_the_longest_match(before: str, generated: str) -> None:
     guess = guesses(Letters().encode(before), None, Letters())
-    draft = guess(Letters().encode(generated))
+    [draft] = guess(Letters().encode(generated))
     text = before + generated
     best: tuple[int, int] | None = None
-    for end in range(2, len(text)):
+    for end in range(1, len(text)):
         length = 0
         while length < min(end, 8) and text[end - 1 - length] == text[-1 - length]:
             length += 1
-        if length >= 2 and (best is None or (length, end) >= best):
+        if length >= 1 and (best is None or (length, end) >= best):
             best = (length, end)
     expected = "" if best is None else text[best[1] : best[1] + MOST_DRAFTED]
     assert "".join(map(chr, draft.ids)) == expected
+    assert draft.source == ("" if best is None else f"prompt, {best[0]}")
 
 
-def test_what_followed_elsewhere_comes_first() -> None:
-    guess = guesses(Letters().encode("abcabc"), Followed("xyz"), Letters())
-    assert guess(Letters().encode("x")) == Draft(tuple(map(ord, "yz")), "repository")
-    assert guess(Letters().encode("bc")).source == "prompt"
+def test_who_has_been_right_most_often_is_believed() -> None:
+    thrift = Thrift()
+    drafting = Drafting(guesses(Letters().encode("abxqa"), Followed("xyz"), Letters()), thrift)
+    elsewhere = Draft(Letters().encode("yz"), "repository, 0.3")
+    assert drafting.best(Letters().encode("x")) == elsewhere
+    thrift.held(elsewhere.source, 4, 0)
+    assert drafting.best(Letters().encode("x")).source == "prompt, 1"
+    assert drafting.best(Letters().encode("b")).source == "prompt, 2"
+    assert drafting.best(Letters().encode("w")) == Draft()
 
 
 def test_guesses_are_checked_as_long_as_they_pay() -> None:
