@@ -31,6 +31,11 @@ class LlamaServer(ServerProcess):
         lines = (line for line in page.splitlines() if line.startswith(f"llamacpp:{name} "))
         return float(next(lines).split()[1])
 
+    @property
+    def is_generating(self) -> bool:
+        """Whether the one slot computes, as the server's loop sees it between two tokens."""
+        return bool(httpx2.get(f"{self.root}/slots", trust_env=False).json()[0]["is_processing"])
+
 
 def installed_command() -> Path:
     """Return where llama-server is, or skip the test that asks."""
@@ -47,7 +52,7 @@ def serve_checkpoint(checkpoint: Path, folder: Path, *options: str) -> LlamaServ
     # Keys and values in float32, as the local engine keeps them: their default, float16, moves
     # likelihoods by some thousandths, enough to turn a near tie.
     exact = ("-ctk", "f32", "-ctv", "f32", "-fa", "off")
-    fixed = ("-np", "1", "-t", "1", "-c", "2048", "--no-webui", "--metrics", *exact)
+    fixed = ("-np", "1", "-t", "1", "-c", "2048", "--no-webui", "--metrics", "--slots", *exact)
     port = free_port()
     where = ("-m", str(model), "--port", str(port))
     command = (str(installed_command()), *where, *fixed, *options)
