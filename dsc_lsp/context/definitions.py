@@ -1,5 +1,6 @@
 """Pieces from the files that the current one imports: what they define, by use at the cursor."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
@@ -8,10 +9,11 @@ from operator import itemgetter
 from dsc_lsp.context.near import Near
 from dsc_lsp.context.reach import Reached, reached
 from dsc_lsp.context.types import bases_of_scope, types_of_receiver
+from dsc_lsp.repository.contents import Structure
 from dsc_lsp.repository.outlines import Definition, Outline
 from dsc_lsp.repository.plan import Piece
 from dsc_lsp.repository.words import identifiers, words_of
-from dsc_lsp.repository.workspace import Resolved, Workspace
+from dsc_lsp.repository.workspace import Workspace
 
 _SELF = frozenset({"self", "cls", "this", "super"})
 _CONSTRUCTORS = frozenset({"__init__", "constructor", "new", "initialize"})
@@ -34,9 +36,12 @@ _IN_IMPORTED_MODULE = 0.5
 _SHARES_WORDS = 1.0
 _BY_DISTANCE = {1: 1.0, 2: 0.4, 3: 0.2}
 _PRIVATE = 0.3
+_PRIVATE_OF_TYPE = 0.6
 _OTHER_THAN_TYPED = 0.3
 _KNOWN_ALREADY = 0.7
 _LEAST_REASON = 0.9
+_LONG_HEADER = 3
+_PARAMETER = re.compile(r"\s*([*&.]*[^\W\d]\w*|[*/])\s*[?]?\s*(?:[:=,]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +58,18 @@ class _Situation:
 
 
 def pieces_of_definitions(
-    path: str, text: str, entries: Resolved, near: Near, workspace: Workspace, *,
+    path: str, text: str, own: Structure, near: Near, workspace: Workspace, *,
     used: Mapping[str, float], most: int,
 ) -> Iterator[Piece]:  # fmt: skip
     """Yield a piece for each definition that the current file can reach, ``most`` at most.
 
-    ``entries`` are the imports of the current text; ``used`` says how often, 1 at most, a name
+    ``own`` is the structure of the current text; ``used`` says how often, 1 at most, a name
     follows the same receiver elsewhere.
     """
-    files = reached(path, entries, workspace)
+    files = reached(path, workspace.resolve(path, own.imports), workspace)
     outlines = [workspace.structure(file.path).outline for file in files]
     by_name: dict[str, list[Definition]] = {}
-    for outline in outlines:
+    for outline in (own.outline, *outlines):
         for definition in outline:
             by_name.setdefault(definition.name, []).append(definition)
     situation = _Situation(
@@ -76,24 +81,34 @@ def pieces_of_definitions(
         {},
     )
     weighed = (
-        (*_weighed(outline, number, file, situation), file.path, outline, number)
+        (*_weighed(outline, number, file, situation), file, outline, number)
         for file, outline in zip(files, outlines, strict=True)
         for number in range(len(outline))
     )
-    for worth, why, place, outline, number in nlargest(most, weighed, key=itemgetter(0)):
-        yield Piece(place, tuple(_lines(outline, number)), worth, why)
+    for worth, why, file, outline, number in nlargest(most, weighed, key=itemgetter(0)):
+        brief = not _is_named(outline[number], file, situation)
+        yield Piece(file.path, tuple(_lines(outline, number, brief=brief)), worth, why)
 
 
 def _weighed(outline: Outline, number: int, file: Reached, at: _Situation) -> tuple[float, str]:
     """Return what a definition is worth, and the best reason for it."""
     definition = outline[number]
-    reasons = [*_reasons(definition, _owner(outline, definition), file, at)]
+    owner = _owner(outline, definition)
+    reasons = [*_reasons(definition, owner, file, at)]
     worth, best, why = _IN_FILE, _LEAST_REASON, "in reach by imports"
     for reason, much in reasons:
         worth += much
         if much >= best:
             best, why = much, reason
-    return worth * _discount(definition.name, file, at), why
+    return worth * _discount(definition.name, owner, file, at), why
+
+
+def _is_named(definition: Definition, file: Reached, at: _Situation) -> bool:
+    """Whether the code at the cursor means this definition, so that its parameters matter."""
+    name = definition.name
+    if definition.parent < 0 and name in file.names:
+        return True
+    return name in at.near.callees or name in at.near.identifiers or name in _CONSTRUCTORS
 
 
 def _reasons(
@@ -102,7 +117,7 @@ def _reasons(
     """Yield why a definition could be wanted, with what that is worth."""
     name, near = definition.name, at.near
     if owner is None:
-        if near.last and near.last in file.modules:
+        if near.last and (near.last in file.modules or file.handed_on.get(name) == near.last):
             yield f"of the module {near.last}", _OF_MODULE_BEFORE_DOT
         elif file.modules:
             yield "of an imported module", _IN_IMPORTED_MODULE
@@ -144,11 +159,12 @@ def _reasons_of_member(
         yield f"of {owner.name}, as {near.last} is called", _OWNER_CALLED_LIKE_RECEIVER
 
 
-def _discount(name: str, file: Reached, at: _Situation) -> float:
+def _discount(name: str, owner: Definition | None, file: Reached, at: _Situation) -> float:
     """Return the share of its worth that a definition keeps: it is far, private or known."""
     share = _BY_DISTANCE[file.distance]
     if name.startswith("_") and at.near.last not in _SELF:
-        share *= _PRIVATE
+        is_sure = owner is not None and owner.name in at.types
+        share *= _PRIVATE_OF_TYPE if is_sure else _PRIVATE
     if not name.startswith(at.near.typed):
         share *= _OTHER_THAN_TYPED
     return share * _KNOWN_ALREADY if name in at.known else share
@@ -163,10 +179,39 @@ def _owner(outline: Outline, definition: Definition) -> Definition | None:
     return None
 
 
-def _lines(outline: Outline, number: int) -> Iterator[tuple[int, str]]:
+def _lines(outline: Outline, number: int, *, brief: bool) -> Iterator[tuple[int, str]]:
     """Yield the header's lines, those of what it stands in before it."""
     definition = outline[number]
     if definition.parent >= 0:
-        yield from _lines(outline, definition.parent)
-    for offset, line in enumerate(definition.header.split("\n")):
+        yield from _lines(outline, definition.parent, brief=False)
+    lines = definition.header.split("\n")
+    if brief and len(lines) > _LONG_HEADER:
+        lines = _without_types(lines)
+    for offset, line in enumerate(lines):
         yield definition.first_line + offset, line
+
+
+def _without_types(lines: list[str]) -> list[str]:
+    """Return a header whose parameters begin in a line of their own with their names alone."""
+    for number, line in enumerate(lines):
+        if line.rstrip().endswith("("):
+            parameters = _split_at_commas(" ".join(lines[number + 1 :]))
+            names = [name[1] for name in map(_PARAMETER.match, parameters) if name is not None]
+            return [*lines[:number], line.rstrip() + ", ".join(names) + ")"]
+    return lines
+
+
+def _split_at_commas(text: str) -> Iterator[str]:
+    """Yield what stands between commas, up to the bracket that closes them."""
+    depth = start = 0
+    for place, character in enumerate(text):
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        if depth < 0 or (character == "," and not depth):
+            yield text[start:place]
+            start = place + 1
+        if depth < 0:
+            return
+    yield text[start:]

@@ -8,8 +8,7 @@ from dsc_lsp.context.near import near
 from dsc_lsp.context.recent import pieces_of_edits
 from dsc_lsp.context.similar import similar
 from dsc_lsp.document import Cursor
-from dsc_lsp.repository.files import language_name
-from dsc_lsp.repository.imports import imports
+from dsc_lsp.repository.contents import structure_of
 from dsc_lsp.repository.plan import Piece, Plan, Recent
 from dsc_lsp.repository.workspace import Workspace
 
@@ -37,7 +36,6 @@ def planned(
 def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Plan:
     around = near(cursor)
     text = cursor.document.text
-    entries = workspace.resolve(path, imports(text, language_name(path)))
     alike = similar(path, around, workspace, recent.viewed)
     best = max((piece.worth for piece in alike.pieces), default=1.0) or 1.0
     found = [
@@ -45,7 +43,7 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
         for p in alike.pieces
     ]
     found += pieces_of_definitions(
-        path, text, entries, around, workspace, used=alike.used, most=_MOST_PIECES
+        path, text, structure_of(path, text), around, workspace, used=alike.used, most=_MOST_PIECES
     )
     found += pieces_of_edits(recent)
     found.sort(key=lambda piece: -piece.worth)

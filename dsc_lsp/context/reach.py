@@ -9,6 +9,7 @@ from dsc_lsp.repository.workspace import Resolved, Workspace
 
 _MOST_FILES = 48
 _MOST_STEPS = 3
+_HANDING_ON = ("/__init__.py", "/index.ts", "/index.js", "/mod.rs")
 _STEM = re.compile(r"(/__init__|/index|/mod)?(\.d)?\.\w+$")
 
 
@@ -17,13 +18,15 @@ class Reached:
     """A file: ``distance`` is 1 if it is imported, 2 if an imported one imports it, 3 beside it.
 
     ``names`` are what was imported of it by name, with the names they have here; ``modules`` are
-    what the whole module is called here.
+    what the whole module is called here. ``handed_on`` are definitions that an imported module
+    has from this file, with what that module is called here.
     """
 
     path: str
     distance: int
     names: dict[str, str] = field(default_factory=dict)
     modules: set[str] = field(default_factory=set)
+    handed_on: dict[str, str] = field(default_factory=dict)
 
 
 def reached(path: str, entries: Resolved, workspace: Workspace) -> list[Reached]:
@@ -32,7 +35,10 @@ def reached(path: str, entries: Resolved, workspace: Workspace) -> list[Reached]
     for entry, files in entries:
         for target in files:
             for origin, named in _origins(entry, target, workspace):
-                _note(found.setdefault(origin, Reached(origin, 1)), named)
+                file = found.setdefault(origin, Reached(origin, 1))
+                _note(file, named)
+                if origin == target and file.modules:
+                    _note_handed_on(found, file, named, workspace)
     for target in list(found):
         for _, files in workspace.imports_of(target):
             for further in files:
@@ -51,6 +57,18 @@ def _note(file: Reached, entry: Import) -> None:
         file.modules.add("*")
     else:
         file.names[entry.name] = entry.local
+
+
+def _note_handed_on(
+    found: dict[str, Reached], module: Reached, entry: Import, workspace: Workspace
+) -> None:
+    """Note the files that a module has names from: they are used as the module's own."""
+    if not module.path.endswith(_HANDING_ON):
+        return
+    for inner, files in workspace.imports_of(module.path):
+        if inner.name and inner.name != "*":
+            source = found.setdefault(files[0], Reached(files[0], 1))
+            source.handed_on.setdefault(inner.local, entry.local)
 
 
 def _is_module(entry: Import, target: str) -> bool:

@@ -16,7 +16,10 @@ ByName = Mapping[str, list[Definition]]
 _RETURNS = re.compile(r"->\s*[\"']?([\w.\[\], |]+)|\)\s*:\s*([\w.<>\[\]| ]+)\s*$")
 _TYPE_NAME = re.compile(r"[A-Z]\w+")
 _WORD = re.compile(r"[^\W\d]\w*")
-_CLASS = re.compile(r"(?:\w+\s+)*?(?:class|struct|interface|impl|trait)\s+\w+(.*)", re.DOTALL)
+# Decorators and annotations may stand in lines before it.
+_CLASS = re.compile(
+    r"^\s*(?:\w+\s+)*?(?:class|struct|interface|impl|trait)\s+\w+(.*)", re.DOTALL | re.MULTILINE
+)
 _NO_BASE = frozenset({"extends", "implements", "metaclass", "public", "private", "for", "where"})
 _MOST_BASES = 24
 _MOST_DECLARATIONS = 16
@@ -60,7 +63,7 @@ def _with_bases(types: dict[str, float], by_name: ByName) -> dict[str, float]:
     while open_ and len(result) < len(types) + _MOST_BASES:
         name = open_.pop(0)
         for definition in by_name.get(name, ()):
-            header = _CLASS.match(definition.header.strip()) if definition.kind == "type" else None
+            header = _CLASS.search(definition.header) if definition.kind == "type" else None
             for base in _names(header[1]) if header is not None else ():
                 if base not in result and base in by_name:
                     result[base] = result[name] * _FURTHER_BASE

@@ -113,3 +113,42 @@ def test_a_broken_index_is_begun_anew(tmp_path: Path) -> None:
     store = Store(path)
     assert store.paths() == frozenset()
     store.close()
+
+
+def test_a_decorated_base_and_one_of_the_current_file_hand_their_members_down(
+    workspace: Workspace,
+) -> None:
+    (workspace.root / "shop/client.py").write_text(
+        "from dataclasses import dataclass\n\n\n@dataclass\n@other(\n    1\n)\n"
+        "class Client(Base):\n    def fetch_all(self): ...\n\n\n"
+        "class Base:\n    def inherited_call(self): ...\n"
+    )
+    list(refresh(workspace.root, workspace.store))
+    workspace.renew()
+    code = (
+        "from .client import Client\n\n\nclass Mine(Client): ...\n\n\n"
+        "class Own(Mine):\n    def run(self):\n        self.‸"
+    )
+    plan = plan_at(code, workspace)
+    whys = {piece.lines[-1][1].strip(): piece.why for piece in plan.pieces}
+    assert whys["def fetch_all(self):"] == "inherited from Client"
+    assert whys["def inherited_call(self):"] == "inherited from Base"
+
+
+def test_what_a_package_hands_on_is_its_own(workspace: Workspace) -> None:
+    plan = plan_at("import shop\n\nshop.‸", workspace)
+    why = {piece.lines[-1][1].strip(): piece.why for piece in plan.pieces}
+    assert why["class Client(Base):"] == "of the module shop"
+
+
+def test_a_long_header_is_short_until_its_name_is_near(workspace: Workspace) -> None:
+    (workspace.root / "shop/client.py").write_text(
+        "class Client:\n    def fetch_all(\n        self,\n        limit: dict[str, int] = {},\n"
+        "        *,\n        order=(1, 2),\n    ) -> None: ...\n"
+    )
+    list(refresh(workspace.root, workspace.store))
+    workspace.renew()
+    start = "from .client import Client\n\nclient = Client()\nclient."
+    assert "    def fetch_all(self, limit, *, order)\n" in text_of(plan_at(start + "‸", workspace))
+    called = text_of(plan_at(start + "fetch_all(‸", workspace))
+    assert "        limit: dict[str, int] = {},\n" in called
