@@ -25,15 +25,19 @@ KNOWN = (
 )
 """Texts that are continued from their third character on."""
 
+ALTERNATIVES = {"answer = 42": ("7 * 6", "None")}
+"""What else may follow the sign of equality in a known text."""
+
 _SHORTEST = 3
 
 
-def continuation(before: str) -> str:
+def continuation(before: str, rank: int = 0) -> str:
     """Return the rest of the known text that the text before the cursor has begun, if any."""
     for known in KNOWN:
         for length in range(len(known) - 1, _SHORTEST - 1, -1):
             if before.endswith(known[:length]):
-                return known[length:]
+                others = ALTERNATIVES.get(known, ()) if before.endswith("= ") else ()
+                return dict(enumerate((known[length:], *others))).get(rank, "")
     return ""
 
 
@@ -43,7 +47,7 @@ class KnowingEngine(ScriptedEngine):
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
         """Start to say the rest."""
         record("asked")
-        rest = continuation(_before(request.prompt))
+        rest = continuation(_before(request.prompt), request.rank)
         return Generation(len(request.prompt.ids), 0, self._said(rest, cancel))
 
     def _said(self, rest: str, cancel: CancelToken) -> Iterator[Token]:

@@ -146,6 +146,28 @@ def test_a_suggestion_is_taken_word_by_word_and_then_to_the_end_of_the_line(
     editor.until_text("def area(width, height):\n    return width * height")
 
 
+def test_the_user_asks_for_other_suggestions_and_goes_through_them(editor: Nvim) -> None:
+    editor.type("ianswer = ")
+    editor.until_ghost("42")
+    for key, shown in (
+        ("<M-]>", "None (2/3)"),
+        ("<M-]>", "7 * 6 (3/3)"),
+        ("<M-]>", "42 (1/3)"),
+        ("<M-[>", "7 * 6 (3/3)"),
+    ):
+        editor.type(key)
+        editor.until_ghost(shown)
+    editor.type("<Tab>")
+    editor.until_text("answer = 7 * 6")
+
+
+def test_asking_for_others_where_there_are_none_changes_nothing(editor: Nvim) -> None:
+    editor.type("idef ar")
+    editor.until_ghost("ea(width, height):")
+    editor.type("<M-]><M-[><Tab>")
+    editor.until_text("def area(width, height):")
+
+
 def test_words_are_characters_of_all_scripts(editor: Nvim) -> None:
     editor.type('igreeting = "')
     for text, rest in (

@@ -4,7 +4,7 @@ local insert = require('dsc.insert')
 local M = {}
 
 local METHOD = 'textDocument/inlineCompletion'
-local AUTOMATIC = 2
+local INVOKED, AUTOMATIC = 1, 2
 --- A burst of keys asks once.
 local DEBOUNCE_MILLISECONDS = 30
 
@@ -99,11 +99,11 @@ local function is_inserting()
   return vim.startswith(vim.api.nvim_get_mode().mode, 'i')
 end
 
-local function ask(client, buffer)
+local function ask(client, buffer, kind, answered)
   local tick = vim.api.nvim_buf_get_changedtick(buffer)
   local cursor = vim.api.nvim_win_get_cursor(0)
   local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
-  params.context = { triggerKind = AUTOMATIC }
+  params.context = { triggerKind = kind }
   local id
   id = insert.request(client, METHOD, params, function(failure, result)
     if not asked or asked.id ~= id then
@@ -122,6 +122,7 @@ local function ask(client, buffer)
     end, result.items or result)
     chosen = 1
     show()
+    answered()
   end, buffer)
   asked = id and { client = client, id = id }
 end
@@ -134,7 +135,7 @@ local function update(client, buffer)
   cancel()
   timer:start(DEBOUNCE_MILLISECONDS, 0, vim.schedule_wrap(function()
     if is_inserting() and vim.api.nvim_get_current_buf() == buffer then
-      ask(client, buffer)
+      ask(client, buffer, AUTOMATIC, function() end)
     end
   end))
 end
@@ -161,10 +162,24 @@ function M.dismiss()
   return was_shown
 end
 
+local function step(count)
+  chosen = (chosen - 1 + count) % #suggestions + 1
+  show(true)
+end
+
+--- There is one until the user asks for others.
 function M.select(count)
-  if #suggestions > 0 then
-    chosen = (chosen - 1 + count) % #suggestions + 1
-    show(true)
+  if #suggestions > 1 then
+    return step(count)
+  end
+  local client = vim.lsp.get_clients({ name = 'dsc', bufnr = 0 })[1]
+  if client and not asked and is_inserting() then
+    timer:stop()
+    ask(client, vim.api.nvim_get_current_buf(), INVOKED, function()
+      if #suggestions > 1 then
+        step(count)
+      end
+    end)
   end
 end
 
