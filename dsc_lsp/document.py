@@ -6,6 +6,7 @@ Columns are code points from 0; ``convert`` knows the encodings of the protocol.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeAlias, cast
@@ -151,6 +152,16 @@ class Document:
             middle = middle[:-1]
         return self._with_rows(top, last.line + 1, _rows(middle), version)
 
+    def without(self, lines: Collection[int]) -> "Document":
+        """Return the document in which these lines are empty; all others stay what they are."""
+        rows = list(self.rows)
+        for number in lines:
+            rows[number] = line_ending(self.parts(number)[-1])
+        removed = [self.rows[number] for number in set(lines)]
+        length = self.length - sum(_length(row) - len(line_ending(_last(row))) for row in removed)
+        long_rows = self.long_rows - _count_long(tuple(removed))
+        return Document(self.uri, self.language, self.version, tuple(rows), long_rows, length)
+
     def _with_rows(self, start: int, end: int, rows: tuple[Row, ...], version: int) -> "Document":
         old = self.rows[start:end]
         long_rows = self.long_rows - _count_long(old) + _count_long(rows)
@@ -252,6 +263,10 @@ def _count_long(rows: tuple[Row, ...]) -> int:
 
 def _text(row: Row) -> str:
     return row if isinstance(row, str) else row.text
+
+
+def _last(row: Row) -> str:
+    return row if isinstance(row, str) else row.parts[-1]
 
 
 def _length(row: Row) -> int:

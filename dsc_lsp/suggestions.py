@@ -8,11 +8,13 @@ followed: blanks typed otherwise, and closing signs inserted behind the cursor.
 
 from dataclasses import dataclass
 
-from cachetools import LRUCache
+from cachetools import FIFOCache
 
 from dsc_lsp.document import Cursor, Document, Position
 
 _REMEMBERED = 250
+_LOOSELY_FOLLOWED = 8
+"""Who follows a suggestion but for blanks follows one of the last: others cost more to look at."""
 _CLOSERS = frozenset(")]}\"'`")
 
 
@@ -31,8 +33,9 @@ class Suggestions:
     """
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
-        self._offered: LRUCache[tuple[str, int, Position], tuple[Suggestion, ...]]
-        self._offered = LRUCache(remembered)
+        # Each question looks at all of them, so the one it finds is what is used, and put last.
+        self._offered: FIFOCache[tuple[str, int, Position], tuple[Suggestion, ...]]
+        self._offered = FIFOCache(remembered)
 
     def remember(self, cursor: Cursor, *texts: str) -> None:
         """Keep the suggestions of a place instead of those before; an empty one is not kept."""
@@ -54,10 +57,12 @@ class Suggestions:
         own = [key for key in reversed(list(self._offered)) if key[0] == uri]
         behind = [key for key in own if key[2] <= cursor.position]
         ahead = [key for key in own if key[2] > cursor.position]
-        for keys, follow in ((behind, rest_of), (behind, loose_rest_of), (ahead, rest_of)):
+        loosely = behind[:_LOOSELY_FOLLOWED]
+        for keys, follow in ((behind, rest_of), (loosely, loose_rest_of), (ahead, rest_of)):
             for key in keys:
                 rests = [follow(one, cursor) for one in self._offered[key]]
                 if left := tuple(rest for rest in rests if rest is not None):
+                    self._offered[key] = self._offered.pop(key)
                     return left
         return ()
 

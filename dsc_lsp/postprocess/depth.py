@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dsc_lsp.document import Cursor, indentation
 from dsc_lsp.languages import Language
@@ -45,18 +46,23 @@ def is_deeper_below(cursor: Cursor) -> bool:
 def style_of(cursor: Cursor) -> Style:
     """Return how the lines around a cursor are indented, those next to it first."""
     lines, at = cursor.document.lines, cursor.position.line
-    above = range(at - 1, max(-1, at - _LOOKED_AT_LINES), -1)
-    below = range(at + 1, min(len(lines), at + _LOOKED_AT_LINES))
-    widths = [len(own)] if (own := indentation(cursor.line_before)) and "\t" not in own else []
-    for number in (*above, *below):
-        line = lines[number]
+    above = lines[max(0, at - _LOOKED_AT_LINES) : at]
+    below = lines[at + 1 : at + _LOOKED_AT_LINES]
+    return _style_of(indentation(cursor.line_before), above, below)
+
+
+@lru_cache(8)
+def _style_of(own: str, above: tuple[str, ...], below: tuple[str, ...]) -> Style:
+    """Remember the style: at most keys the lines around are the same as at the key before."""
+    widths = [len(own)] if own and "\t" not in own else []
+    for line in (*reversed(above), *below):
         if line[:1] == "\t":
             return Style("\t")
         if line[:1] == " " and not line.isspace():
             widths.append(len(indentation(line[:_WIDEST])))
     steps = Counter(step for step in (2, 4, 8, 3) for width in widths if width % step == 0)
     if not widths:
-        return Style("\t" if cursor.line_before.startswith("\t") else "")
+        return Style("\t" if own.startswith("\t") else "")
     # The widest step that nearly all lines agree with: comments are often aligned otherwise.
     agreed = [step for step in (8, 4, 3, 2) if steps[step] >= 0.9 * len(widths)]
     return Style(" " * (agreed[0] if agreed else min(widths)))

@@ -6,7 +6,7 @@ secret is left out of a prompt, too: that costs a line of context, the other mis
 
 import math
 import re
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, cached_property, lru_cache
@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from ahocorasick_rs import AhoCorasick
 
-from dsc_lsp.document import Cursor, Document, line_ending
+from dsc_lsp.document import Cursor
+from dsc_lsp.languages import language_of
 
 _SECRET_FILES = (
     ".env*", "*.env", ".envrc", ".netrc", "_netrc", ".npmrc", ".yarnrc*", ".pypirc", ".pgpass",
@@ -24,11 +25,14 @@ _SECRET_FILES = (
     "*.p8", "*.p12", "*.pfx", "*.pkcs12", "*.jks", "*.keystore", "*.truststore", "*.asc", "*.gpg",
     "*.pgp", "*.crt", "*.cer", "*.cert", "*.der", "*.csr", "*.kdbx", "*.ovpn", "*.agekey",
     "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*_rsa", "*_ed25519", "authorized_keys",
-    "known_hosts", "credentials", "credentials.*", "*.credentials", "*credentials*.json",
-    "client_secret*", "service-account*.json", "service_account*.json", "secret.*", "secrets",
-    "secrets.*", "*.secret", "*.secrets", "local_settings.py", "kubeconfig*", "*.kubeconfig",
-    "vault.yml", "vault.yaml", ".vault*", "*.token", "auth.json", "*history",
+    "known_hosts", "credentials", "*.credentials", "*credentials*.json", "service-account*.json",
+    "service_account*.json", "secrets", "*.secret", "*.secrets", "local_settings.py",
+    "kubeconfig*", "*.kubeconfig", "vault.yml", "vault.yaml", ".vault*", "*.token", "auth.json",
+    "*history",
 )  # fmt: skip
+_SECRET_UNLESS_CODE = ("credentials.*", "secret.*", "secrets.*", "client_secret*")
+"""``secrets.yaml`` holds secrets, ``secrets.py`` the code that handles them."""
+_LANGUAGES_OF_DATA = frozenset({"json", "yaml", "bash"})
 _SECRET_FOLDERS = frozenset(
     {".ssh", ".aws", ".azure", ".gnupg", ".kube", ".docker", ".gcloud", ".secrets", "secrets"}
 )
@@ -124,7 +128,9 @@ _LONGEST_LINE = 2_000
 def is_secret_path(path: str) -> bool:
     """Whether a file's name, or a folder of its path (``/`` between), says that it is secret."""
     *folders, name = path.split("/")
-    return bool(_secret_name().match(name)) or not _SECRET_FOLDERS.isdisjoint(folders)
+    if _matcher(_SECRET_FILES).match(name) or not _SECRET_FOLDERS.isdisjoint(folders):
+        return True
+    return bool(_matcher(_SECRET_UNLESS_CODE).match(name)) and not _is_code(name)
 
 
 def without_secrets(text: str) -> str:
@@ -152,30 +158,65 @@ def without_secrets(text: str) -> str:
 def redacted(cursor: Cursor) -> Cursor | None:
     """Return the cursor in its document without the lines that hold secrets.
 
-    ``None`` if the whole file is secret by its name, or the cursor's line holds a secret. A line
-    that has been looked at once costs a tenth of a microsecond.
+    ``None`` if the whole file is secret by its name, or the cursor's line holds a secret. While
+    the user types in one place, only the lines there are looked at.
     """
-    document, place = cursor.document, cursor.position.line
-    if is_secret_path(_path_in(document.uri)):
+    if is_secret_path(_path_in(cursor.document.uri)):
         return None
-    secret = [number for number, found in enumerate(map(holds_secret, document.lines)) if found]
-    if not secret:
+    look = _looked_at(cursor, _LOOKS[0])
+    _LOOKS.append(look)
+    if not look.secret:
         return cursor
-    if place in secret:
+    if cursor.position.line in look.secret:
         return None
-    lines = list(document.lines)
-    for number in secret:
-        lines[number] = line_ending(lines[number])
-    text = "".join(lines)
-    kept = Document.of(
-        text, uri=document.uri, language=document.language, version=document.version
+    return Cursor(cursor.document.without(look.secret), cursor.position)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The lines of a document, and the numbers of those that hold secrets."""
+
+    lines: tuple[str, ...]
+    secret: tuple[int, ...]
+
+
+_LOOKS = deque([_Look((), ())], maxlen=1)
+
+
+def _looked_at(cursor: Cursor, last: _Look) -> _Look:
+    """Look at the lines that may have changed since the last look, at all if those are not known.
+
+    Whoever types changes the cursor's line, and the one before it with a line break.
+    """
+    lines, place = cursor.document.lines, cursor.position.line
+    above, below = max(0, place - 1), len(lines) - place - 1
+    more = len(lines) - len(last.lines)
+    end = len(last.lines) - below
+    if (
+        end < above
+        or lines[:above] != last.lines[:above]
+        or lines[place + 1 :] != last.lines[end:]
+    ):
+        secret = (number for number, line in enumerate(lines) if holds_secret(line))
+        return _Look(lines, tuple(secret))
+    return _Look(
+        lines,
+        (
+            *(number for number in last.secret if number < above),
+            *(number for number in range(above, place + 1) if holds_secret(lines[number])),
+            *(number + more for number in last.secret if number >= end),
+        ),
     )
-    return Cursor(kept, cursor.position)
 
 
 @cache
-def _secret_name() -> re.Pattern[str]:
-    return re.compile("|".join(map(translate, _SECRET_FILES)), re.IGNORECASE)
+def _matcher(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, names)), re.IGNORECASE)
+
+
+def _is_code(name: str) -> bool:
+    language = language_of("", name)
+    return bool(language.identifiers) and language.name not in _LANGUAGES_OF_DATA
 
 
 def _path_in(uri: str) -> str:

@@ -1,6 +1,5 @@
 """Work for the engine that nobody waits for: given up as soon as somebody does."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -31,13 +30,10 @@ class Background:
         self,
         work: Callable[[Engine, CancelToken], _T],
         then: Callable[[_T], Any],
-        wait_seconds: float = 0.0,
     ) -> None:
-        """Do some work after a while and hand its result on, unless it is given up or fails."""
+        """Do some work and hand its result on, unless it is given up or fails."""
         cancel = self._cancel
-        await asyncio.sleep(wait_seconds)
         try:
-            cancel.check()
             result = await self._worker.run(work, cancel)
         except (Cancelled, EngineError):
             return

@@ -74,6 +74,8 @@ async def offer(server: Server, question: Question | None) -> tuple[Offer, ...]:
     if question is None:
         server.offers.explanation = "The editor has not opened this document with the server."
         return ()
+    if server.glance is not None:
+        server.glance.cancel()
     _await_pause(server, question.cursor)
     server.alternatives.supersede(
         question.cursor, question.base, is_same_kind=question.kind is Kind.INLINE
@@ -94,7 +96,9 @@ async def offer(server: Server, question: Question | None) -> tuple[Offer, ...]:
     if is_new and server.base_settings.statistics:
         server.statistics.shown(len(found.texts[0]), milliseconds)
     if is_new:
-        _prepare_next(server, suggestions[0])
+        # Later: who types on at once is not to wait even for the question whether it is known.
+        loop = asyncio.get_running_loop()
+        server.glance = loop.call_later(_GLANCE_SECONDS, _prepare_next, server, suggestions[0])
     return made
 
 
@@ -351,9 +355,7 @@ def _prepare_next(server: Server, shown: Suggestion) -> None:
 
     server.background.give_way()
     server.in_background(
-        server.background.run(
-            lambda engine, cancel: work(engine, cancel, Progress()), remember, _GLANCE_SECONDS
-        )
+        server.background.run(lambda engine, cancel: work(engine, cancel, Progress()), remember)
     )
 
 

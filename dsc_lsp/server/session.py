@@ -79,6 +79,7 @@ class Server(LanguageServer):
         self.suggestions = Suggestions()
         self.prompts = Prompts()
         self.offers = Offers()
+        self.glance: asyncio.TimerHandle | None = None
         self.pause: asyncio.TimerHandle | None = None
         self.selected: tuple[Document, types.SelectedCompletionInfo, Cursor] | None = None
         self.rhythm = Rhythm()

@@ -73,8 +73,8 @@ def test_a_pattern_that_git_would_refuse_costs_only_itself(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "path",
     [
-        ".env.py", ".aws/keys.py", "secrets/a.py", "local_settings.py", "secrets.rb",
-        "credentials.js", ".venv/a.py", "node_modules/a.js", "env/lib/a.py", "id_rsa.py",
+        ".env.py", ".aws/keys.py", "secrets/a.py", "local_settings.py", "secrets.toml",
+        "credentials.json", ".venv/a.py", "node_modules/a.js", "env/lib/a.py", "id_rsa.py",
     ],
 )  # fmt: skip
 def test_secret_and_foreign_places_are_left_out(tmp_path: Path, path: str) -> None:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsc_lsp.repository.secrets import holds_secret, is_secret_path, without_secrets
+from dsc_lsp.document import Cursor, Document, Position
+from dsc_lsp.repository.secrets import holds_secret, is_secret_path, redacted, without_secrets
 from tests import documents
-from tests.documents import Case
+from tests.documents import Case, cursor_in
 
 
 @pytest.mark.parametrize("case", documents.cases("secrets"))
@@ -46,6 +47,9 @@ def test_lines_stay_in_place(lines: list[str]) -> None:
         ".npmrc", ".netrc", "terraform.tfstate", "terraform.tfstate.backup", "prod.tfvars",
         "secrets.yml", "secrets/a.py", ".ssh/config", ".aws/credentials", "credentials.json",
         "my-credentials-2.json", "client_secret_1.json", "KEY.PEM", ".bash_history",
+        "secrets.yaml", "secrets.toml", "secret.txt", "secrets.sh", "credentials.ini",
+        "credentials.csv", "secrets.enc.yaml", "client_secret", "local_settings.py",
+        "aws/credentials", "secrets.php.env",
     ],
 )  # fmt: skip
 def test_files_that_are_secret_by_name(path: str) -> None:
@@ -53,7 +57,48 @@ def test_files_that_are_secret_by_name(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["a.py", "environment.py", "keys.py", "secret_sharing/share.rs", "src/token.ts"]
-)
+    "path",
+    [
+        "a.py", "environment.py", "keys.py", "secret_sharing/share.rs", "src/token.ts",
+        "secrets.py", "credentials.ts", "token.go", "Secret.java", "lib/secrets.test.tsx",
+        "credentials.d.ts", "secret.rs", "client_secret.py", "Credentials.cs",
+    ],
+)  # fmt: skip
 def test_files_that_are_not(path: str) -> None:
     assert not is_secret_path(path)
+
+
+def test_code_that_handles_secrets_is_shown_without_their_values() -> None:
+    marked = 'PASSWORD = "hunter22hunter"\n\n\ndef load():\n    return ‸\n'
+    cursor = redacted(cursor_in(marked, language="python", uri="file:///a/secrets.py"))
+    assert cursor is not None
+    assert cursor.document.text == "\n\n\ndef load():\n    return \n"
+    assert redacted(cursor_in(marked, uri="file:///a/secrets.yaml")) is None
+
+
+_LINES = ["x = 1\n", "", "\n", "a\r", 'password = "hunter22"\n', 'token = "abcdef12"\r\n']
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.sampled_from(_LINES)), max_size=12)
+)
+def test_lines_looked_at_before_an_edit_are_still_known_right(
+    edits: list[tuple[int, int, str]],
+) -> None:
+    document = Document.of("".join(_LINES * 2), uri="file:///a.py")
+    for line, more, text in edits:
+        start = document.clamp(Position(line, 2))
+        document = document.replace(start, document.clamp(Position(line + more, 1)), text, 2)
+        cursor = Cursor(document, document.clamp(Position(line + text.count("\n"), 0)))
+        secret = {n for n, one in enumerate(document.lines) if holds_secret(one)}
+        shown = redacted(cursor)
+        if cursor.position.line in secret:
+            assert shown is None
+            continue
+        assert shown is not None
+        for number, (kept, was) in enumerate(
+            zip(shown.document.lines, document.lines, strict=True)
+        ):
+            assert kept.strip() == ("" if number in secret else was.strip())
+        assert shown.document.length == sum(map(len, shown.document.lines))
+        assert shown.document.newline == document.newline

@@ -82,6 +82,16 @@ def test_only_so_many_are_remembered_and_empty_ones_never():
     assert known.find(cursor("tw", "\n", version=9)) == ("o",)
 
 
+def test_what_was_found_last_is_forgotten_last():
+    known = Suggestions(remembered=2)
+    known.remember(cursor("a", "\n"), "one")
+    known.remember(cursor("b", "\n", version=2), "two")
+    assert known.find(cursor("ao", "\n", version=3)) == ("ne",)
+    known.remember(cursor("c", "\n", version=4), "three")
+    assert known.find(cursor("b", "\n", version=5)) == ()
+    assert known.find(cursor("a", "\n", version=6)) == ("one",)
+
+
 @given(TEXT, TEXT, TEXT, st.integers(0, 12))
 def test_typing_along_and_accepting_gives_the_text_that_accepting_gave(
     before: str, offered: str, after: str, typed: int

@@ -1,6 +1,8 @@
 """Does a block open at the cursor, and how deep is what opens it? Cases: ``cases/syntax``."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dsc_lsp import languages, syntax
 from dsc_lsp.languages import LANGUAGES, Language
@@ -85,3 +87,31 @@ def test_parsing_begins_at_the_left_margin_so_that_long_docstrings_do_not_invert
         )
         inside = cursor_in(f'{code}    def g(self):\n        """Note:‸', language="python")
         assert syntax.opened_block(inside) is None
+
+
+_PIECES = [
+    *"(){}[]\"'`#/* \n\\:;=<>x1é😀",
+    *("/*", "*/", "//", '"""', "${", "<!--", "-->", 'f"', 'r#"', '"#', "<<EOF\n", "<a>", "</a>"),
+    *("def f():\n    ", "return a", "let x = 1;", "# so\n"),
+]
+
+
+@given(
+    language=st.sampled_from(LANGUAGES),
+    edits=st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 3), st.sampled_from(_PIECES)), max_size=12
+    ),
+)
+def test_a_text_that_was_edited_is_read_as_if_it_was_new(
+    language: Language, edits: list[tuple[float, int, str]]
+) -> None:
+    text = 'x = "a" # b\n' * 30
+    masked = syntax._masked.__wrapped__
+    read: list[tuple[str, tuple[str, bool]]] = []
+    for share, deleted, piece in edits:
+        place = round(share * len(text))
+        text = text[:place] + piece + text[place + deleted :]
+        read.append((text, masked(text, language, language.preamble)))
+    for text, was in read:
+        syntax._PARSED.clear()
+        assert masked(text, language, language.preamble) == was
