@@ -1,9 +1,10 @@
 """Type for a long time and see that nothing is lost, grows or slows: ``python -m tests.soak``.
 
 Several editors' worth of documents are open in one server, a real subprocess with the embedded
-starter (or, where there is none, a tiny checkpoint with random weights). In each a writer types
-lines of Python as people do: key by key, with a request for ghost text and for the popup at each
-key, cancels, corrections, jumps, closing and opening again. Exit code 1 if an answer is lost or
+starter (or, where there is none, a tiny checkpoint with random weights). Into each a writer types
+one of the traces that ship, real changes of real files, over and over: key by key, with a request
+for ghost text at each key and for the popup at every other, cancels, mistakes that are taken back,
+jumps, closing and opening again. Exit code 1 if an answer is lost or
 doubled, the server dies, memory or latency drifts beyond the limits, or threads multiply.
 """
 
@@ -24,9 +25,10 @@ from typing import Any
 
 import psutil
 
+from dsc_lsp.document import Document, Position
+from dsc_lsp.measure.traces import Trace, shipped
 from tests.checkpoints import make_checkpoint
 
-_DOCUMENTS = 3
 _KEY_SECONDS = 0.5
 _WARM_UP_SHARE = 0.25
 _LONGEST_WARM_UP_SECONDS = 120.0
@@ -38,28 +40,7 @@ _MOST_LATENCY_DRIFT = 1.0
 """A median twice as high as after the warm-up, and by more than the milliseconds below, fails."""
 _LATENCY_GRACE_MS = 50.0
 _CANCELLED = -32800
-
-_LINES = """\
-def average(values):
-    total = 0
-    for value in values:
-        total += value
-    return total / len(values)
-
-class Inventory:
-    def __init__(self, items):
-        self.items = list(items)
-
-    def find(self, name):
-        for item in self.items:
-            if item.name == name:
-                return item
-        return None
-
-with open("größen.txt", encoding="utf-8") as file:
-    lines = [line.strip() for line in file if line.strip()]
-print(json.dumps({"größe": len(lines), "😀": True}))
-""".splitlines()
+_MISTAKES = 0.05
 
 
 @dataclass
@@ -132,73 +113,68 @@ class _Connection:
 
 
 class _Writer:
-    """Somebody who types into one document."""
+    """Somebody who types a trace into a document, again and again."""
 
-    def __init__(self, connection: _Connection, tally: _Tally, number: int, start: float) -> None:
+    def __init__(
+        self, connection: _Connection, tally: _Tally, number: int, trace: Trace, start: float
+    ) -> None:
         self._connection, self._tally, self._start = connection, tally, start
-        self._uri = f"file:///soak/{number}.py"
+        self._trace = trace
+        self._uri = f"file:///soak/{number}/{trace.name}"
         self._random = random.Random(number)
-        self._lines = [f"value_{line} = {line}" for line in range(300)]
-        self._line = self._column = 0
         self._version = 0
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def write(self, until: float) -> None:
         """Type until a moment (seconds from the start)."""
-        self._open()
         while time.monotonic() - self._start < until:
-            await self._write_block(until)
-            if self._random.random() < 0.1:
-                self._connection.notify("textDocument/didClose", self._document())
-                self._open()
+            self._open()
+            await self._type_trace(until)
+            self._connection.notify("textDocument/didClose", self._document())
         if self._waiting:
             await asyncio.wait(self._waiting)
 
-    async def _write_block(self, until: float) -> None:
-        self._line = self._random.randrange(len(self._lines))
-        self._column = len(self._lines[self._line])
-        for text in self._random.sample(_LINES, 5):
-            self._type("\n")
-            for key in text:
-                if time.monotonic() - self._start > until:
-                    return
-                self._type(key)
-                self._ask()
-                await asyncio.sleep(self._random.expovariate(1 / _KEY_SECONDS))
-        # What was written goes away again, so that the documents stay as long as they are.
-        while len(self._lines) > 300:
-            self._replace(0, 0, 1, 0, "")
-            self._line -= 1
-        self._line = max(self._line, 0)
+    async def _type_trace(self, until: float) -> None:
+        document = self._trace.document()
+        for edit in self._trace.edits:
+            if time.monotonic() - self._start > until:
+                return
+            self._change(document, edit.start, edit.end, edit.text)
+            document = document.replace(edit.start, edit.end, edit.text, document.version + 1)
+            self._ask(document, edit.cursor)
+            if self._random.random() < _MISTAKES:
+                self._mistype(document, edit.cursor)
+            await asyncio.sleep(self._random.expovariate(1 / _KEY_SECONDS))
+
+    def _mistype(self, document: Document, at: Position) -> None:
+        """Type a wrong key, ask, and take it back."""
+        after = Position(at.line, at.column + 1)
+        wrong = document.replace(at, at, "#", document.version)
+        self._change(document, at, at, "#")
+        self._ask(wrong, after)
+        self._change(wrong, at, after, "")
+        self._ask(document, at)
 
     def _open(self) -> None:
         self._version += 1
-        text = "\n".join(self._lines)
-        document = {"uri": self._uri, "languageId": "python", "version": self._version}
-        params = {"textDocument": document | {"text": text}}
-        self._connection.notify("textDocument/didOpen", params)
+        document = {
+            "uri": self._uri,
+            "languageId": self._trace.language,
+            "version": self._version,
+            "text": self._trace.text,
+        }
+        self._connection.notify("textDocument/didOpen", {"textDocument": document})
 
-    def _type(self, key: str) -> None:
-        self._replace(self._line, self._column, self._line, self._column, key)
-        if key == "\n":
-            self._line, self._column = self._line + 1, 0
-        else:
-            self._column += _units(key)
-
-    def _replace(self, line: int, column: int, end_line: int, end_column: int, text: str) -> None:
-        first, last = self._lines[line], self._lines[end_line]
-        joined = _cut(first, column)[0] + text + _cut(last, end_column)[1]
-        self._lines[line : end_line + 1] = joined.split("\n")
+    def _change(self, document: Document, start: Position, end: Position, text: str) -> None:
         self._version += 1
-        start = {"line": line, "character": column}
-        end = {"line": end_line, "character": end_column}
         params = self._document(version=self._version)
-        params["contentChanges"] = [{"range": {"start": start, "end": end}, "text": text}]
+        span = {"start": _place(document, start), "end": _place(document, end)}
+        params["contentChanges"] = [{"range": span, "text": text}]
         self._connection.notify("textDocument/didChange", params)
 
-    def _ask(self) -> None:
+    def _ask(self, document: Document, at: Position) -> None:
         place = self._document() | {
-            "position": {"line": self._line, "character": self._column},
+            "position": _place(document, at),
             "context": {"triggerKind": 2},
         }
         inline, answer = self._connection.ask("textDocument/inlineCompletion", place)
@@ -247,7 +223,9 @@ async def soak(minutes: float, model: str) -> _Tally:
     await _shake_hands(connection, model)
     start = time.monotonic()
     watching = asyncio.ensure_future(_watch(process.pid, tally, start))
-    writers = [_Writer(connection, tally, number, start) for number in range(_DOCUMENTS)]
+    writers = [
+        _Writer(connection, tally, number, trace, start) for number, trace in enumerate(shipped())
+    ]
     await asyncio.gather(*(writer.write(minutes * 60) for writer in writers))
     watching.cancel()
     if process.returncode is not None:
@@ -333,13 +311,10 @@ def _p95(values: Sequence[float]) -> float:
     return statistics.quantiles(values, n=20)[18]
 
 
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
-
-
-def _cut(line: str, units: int) -> tuple[str, str]:
-    data = line.encode("utf-16-le")
-    return data[: units * 2].decode("utf-16-le"), data[units * 2 :].decode("utf-16-le")
+def _place(document: Document, position: Position) -> dict[str, int]:
+    """Return a position in UTF-16, as is agreed where nothing is said."""
+    before = document.line(position.line)[: position.column]
+    return {"line": position.line, "character": len(before.encode("utf-16-le")) // 2}
 
 
 def main() -> int:

@@ -102,9 +102,12 @@ async def test_deep_parameters_are_answered() -> None:
         assert "error" in await client.answer("deep", 2)
 
 
-async def test_too_long_a_message_is_skipped() -> None:
-    async with connected(settings=Settings(max_message_megabytes=1)) as client:
-        await client.open_session()
+@pytest.mark.parametrize("how", ["file", "options"])
+async def test_too_long_a_message_is_skipped(how: str) -> None:
+    """The limit is set in the user's file, or by the editor for the user."""
+    settings = Settings(max_message_megabytes=1) if how == "file" else None
+    async with connected(settings=settings) as client:
+        await client.open_session(None if how == "file" else {"maxMessageMegabytes": 1})
         client.open("x" * 2**20)
         client.send(PROBE)
         assert (await client.answer("probe"))["error"]["code"] == METHOD_NOT_FOUND

@@ -1,6 +1,7 @@
 """The server as a process: its streams, its logs, its TCP port, and its end."""
 
 import json
+import logging
 import os
 import random
 import signal
@@ -18,7 +19,7 @@ from typing import IO, Any
 import psutil
 import pytest
 
-from dsc_lsp.cli import main
+from dsc_lsp.cli import logs, main
 from tests.protocol.client import URI, frame, inline_params, read_frame
 
 SERVER = [sys.executable, "-m", "tests.protocol.scripted_server"]
@@ -118,6 +119,93 @@ def test_the_end_comes_while_the_model_loads(end: str) -> None:
         else:
             process.stdin.close()
         assert process.wait(20) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["exit", "end of input"])
+@pytest.mark.parametrize("busy", ["SCRIPTED_LOAD_SECONDS", "SCRIPTED_TOKEN_SECONDS"])
+def test_the_end_takes_two_seconds_at_most(end: str, busy: str) -> None:
+    """Whatever the engine's thread is deep in: a load, or a step of the model."""
+    with server(**{busy: "60"}) as process:
+        shake_hands(process.stdout, process.stdin)
+        document = {"uri": URI, "languageId": "python", "version": 1, "text": "x = \n"}
+        send(process.stdin, "textDocument/didOpen", {"textDocument": document})
+        send(process.stdin, "textDocument/inlineCompletion", inline_params(0, 4), 2)
+        time.sleep(0.3)
+        assert process.stdin is not None
+        begun = time.monotonic()
+        if end == "exit":
+            send(process.stdin, "exit")
+        else:
+            process.stdin.close()
+        assert process.wait(20) == 1
+        assert time.monotonic() - begun <= 2
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    """No file among the temporary ones, no process, and nobody who listens."""
+    temporary, cache = tmp_path / "temporary", tmp_path / "cache"
+    folder = tmp_path / "project"
+    for path in (temporary, cache, folder):
+        path.mkdir()
+    (folder / "main.py").write_text("names = [1]\n")
+    places = {"TMPDIR": str(temporary), "XDG_CACHE_HOME": str(cache)}
+    with server("--tcp", **places) as process:
+        address = listening(process)
+        with socket.create_connection(address) as client:
+            reader, writer = client.makefile("rb"), client.makefile("wb")
+            params = {"processId": None, "rootUri": folder.as_uri(), "capabilities": {}}
+            send(writer, "initialize", params, 1)
+            answer(reader, 1)
+            send(writer, "initialized", {})
+            assert ghost_text(reader, writer, 2)
+            family = wait_for_children(process.pid)
+            send(writer, "shutdown", None, 3)
+            answer(reader, 3)
+            send(writer, "exit")
+            assert process.wait(20) == 0
+            writer.close()
+            reader.close()
+        assert not psutil.wait_procs(family, timeout=GONE_SECONDS)[1]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+    assert not list(temporary.iterdir())
+    assert {path.name for path in cache.iterdir()} <= {"dsc-lsp"}
+
+
+def wait_for_children(process_id: int) -> list[psutil.Process]:
+    """Return the processes that the server has started: the one that indexes the workspace."""
+    parent, end = psutil.Process(process_id), time.monotonic() + GONE_SECONDS
+    while not (family := parent.children(recursive=True)):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return family
+
+
+def test_the_log_goes_to_the_users_folder_and_rotates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "logs" / "server.log"
+    monkeypatch.setattr(logs, "default_log_file", lambda: file)
+    monkeypatch.setattr(logs, "_FILE_BYTES", 500)
+    root, before = logging.getLogger(), logging.getLogger().handlers[:]
+    try:
+        logs.set_up(level="info", file=None, content=False)
+        for number in range(50):
+            logging.getLogger("dsc_lsp.test").info("message %d", number)
+            logging.getLogger("dsc_lsp.test").debug("not at this level")
+    finally:
+        for handler in root.handlers:
+            handler.close()
+        root.handlers[:] = before
+    kept = sorted(file.parent.iterdir())
+    assert [path.name for path in kept] == ["server.log", *(f"server.log.{n}" for n in (1, 2, 3))]
+    assert all(0 < path.stat().st_size <= 500 for path in kept)
+    assert "message 49" in file.read_text()
+    assert not any("not at this level" in path.read_text() for path in kept)
+    if sys.platform != "win32":
+        assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
 def test_the_log_is_private_and_holds_no_code(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ give_up() {
     exit 3
 }
 
-packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+packages=$("$python" -c 'import os, sysconfig; print(os.path.realpath(sysconfig.get_path("purelib")))')
 version=$("$python" -c 'import transformers; print(transformers.__version__)') ||
     give_up "$python has no transformers"
 rm -rf "$folder"

@@ -17,10 +17,13 @@ from dsc_lsp.engine.base import (
     PromptPart,
     Token,
 )
+from dsc_lsp.engine.remote.dialects import Ask
 from dsc_lsp.engine.remote.opening import open_remote
 from dsc_lsp.engine.remote.probe import Manners
+from dsc_lsp.engine.remote.servers import SERVERS, Server
+from dsc_lsp.engine.remote.vocabulary import find_tokenizer
 from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
-from dsc_lsp.models import DEEPSEEK_CODER_BASE
+from dsc_lsp.models import DEEPSEEK_CODER_BASE, STARTER
 from dsc_lsp.settings import Settings
 from tests.checkpoints import write_tokenizer
 from tests.remote.fake_server import (
@@ -176,6 +179,40 @@ def test_only_standard_fields_go_to_a_server_of_unknown_kind() -> None:
             "temperature",
             "stream",
         }
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
+def test_a_suffix_is_never_sent(server: Server) -> None:
+    """What servers make of it differs: nothing, text behind the answer, an error."""
+    body = server.request(Ask("model", "prompt", 4, (1,), 2))
+    assert "suffix" not in json.dumps(body)
+    assert body.get("stream", server.name == "tgi") is True, "what is streamed can be cancelled"
+
+
+def test_the_tokenizer_that_was_pulled_is_found_by_the_models_name(
+    tokenizer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``dsc-lsp pull --tokenizer-only`` leaves it in the hub's cache, for any size served."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--deepseek-ai--deepseek-coder-1.3b-base"
+    snapshot = repository / "snapshots" / "c0ffee"
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("c0ffee")
+    (snapshot / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
+    for name in ("deepseek-ai/deepseek-coder-1.3b-base", "deepseek-coder-33b-base"):
+        found = find_tokenizer("", name, DEEPSEEK_CODER_BASE)
+        assert found is not None
+        assert found.encode("def") == load_tokenizer(tokenizer_file, DEEPSEEK_CODER_BASE).encode(
+            "def"
+        )
+    assert find_tokenizer("", "starter", STARTER) is not None, "it ships with the package"
+
+
+def test_a_tokenizer_that_is_named_and_not_there_is_told(tmp_path: Path) -> None:
+    for wanted in ("nobody/nothing", str(tmp_path)):
+        with pytest.raises(EngineError, match=r"tokenizer"):
+            find_tokenizer(wanted, MODEL, DEEPSEEK_CODER_BASE)
 
 
 def test_vllm_tells_ids_and_is_told_where_to_stop(
