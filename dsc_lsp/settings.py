@@ -76,6 +76,13 @@ class Settings:
         scope=Scope.MACHINE,
         choices=("none", "int8", "nf4"),
     )
+    draft_model: str = _setting(
+        "",
+        "A smaller checkpoint of the same family, named as in `model`, that guesses what the"
+        " model writes (the 1.3B for the 33B): suggestions stay the same, token for token, and"
+        " come sooner where its guesses hold. It needs memory of its own; empty for none.",
+        scope=Scope.MACHINE,
+    )
     idle_unload_minutes: int = _setting(
         0,
         "After so many minutes without a request the model is taken out of memory, and the next"

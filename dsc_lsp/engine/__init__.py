@@ -34,5 +34,6 @@ def _open_local(settings: Settings, report: Report) -> Engine:
         dtype=settings.dtype,
         quantization=settings.quantization,
         context_tokens=settings.context_tokens,
+        draft_model=settings.draft_model.strip(),
         report=report,
     )

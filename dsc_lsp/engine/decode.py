@@ -46,7 +46,7 @@ def generate(
     while True:
         accepted = 0
         for index in range(len(draft.ids) + 1):
-            token, logprob = _chosen(rows, index, generated, decoding)
+            token, logprob = chosen(rows, index, generated, decoding.adjustments, decoding.branch)
             if token in decoding.stop:
                 return
             generated.append(token)
@@ -86,12 +86,8 @@ def _draft(generated: Sequence[int], decoding: Decoding, most: int = MOST_DRAFTE
     """Return as much of a guess as is worth checking and may still be said."""
     if decoding.drafting is None:
         return Draft()
-    draft = decoding.drafting.best(generated)
     most = min(most, decoding.max_new_tokens - len(generated) - 1)
-    if not draft.ids or most < 1:
-        return Draft()
-    worth = decoding.drafting.thrift.worth(draft.source)
-    return Draft(draft.ids[: min(most, worth)], draft.source)
+    return decoding.drafting.best(generated, most) if most > 0 else Draft()
 
 
 def _step(
@@ -148,10 +144,14 @@ def score(steps: Steps, ids: Sequence[int], answer: Sequence[int]) -> float:
     return total
 
 
-def _chosen(
-    rows: Rows, index: int, generated: Sequence[int], decoding: Decoding
+def chosen(
+    rows: Rows,
+    index: int,
+    generated: Sequence[int],
+    adjustments: Sequence[Adjustment],
+    branch: Branch | None,
 ) -> tuple[int, float]:
     """Return the choice in a row; without adjustments the model's run has made it already."""
-    if not decoding.adjustments and decoding.branch is None:
+    if not adjustments and branch is None:
         return rows.best[index], rows.logprobs[index]
-    return choose(rows.row(index), generated, decoding.adjustments, decoding.branch)
+    return choose(rows.row(index), generated, adjustments, branch)

@@ -101,9 +101,12 @@ def choose_dtype(device: torch.device, wanted: str) -> torch.dtype:
     return dtype
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error says that memory ran out: only some devices have a type for it."""
-    if isinstance(error, torch.OutOfMemoryError):
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: only some devices have a type for it.
+
+    NumPy's is a ``MemoryError``.
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error)
     return any(words in text for words in _OUT_OF_MEMORY)

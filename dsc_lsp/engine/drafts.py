@@ -4,6 +4,7 @@ A guess costs time and never changes an answer: ``decode`` takes of it only what
 chosen anyway.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from dsc_lsp.engine.interpolation import Vocabulary
 from dsc_lsp.lookup import Continuation, Continuations
 
 MOST_DRAFTED = 4
+MODEL = "model"
+"""The source of drafts that a smaller model writes."""
 _MOST_MATCHED = 8
 _SMOOTHING = 0.1
 _HOPED_FOR = 0.5
@@ -36,30 +39,45 @@ class Thrift:
 
     A run over ``width`` tokens that takes ``cost`` and whose guesses hold with likelihood ``p``
     each gives ``1 + p + p² + …`` tokens. Where guessing does not pay it is tried again now and
-    then. One for each engine; engine thread only.
+    then. A guess of a draft model has a price itself, at first taken to be ``model_share`` of a
+    run. One for each engine; engine thread only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, model_share: float = 0.0) -> None:
         self._costs: dict[int, float] = {}
         self._holds: dict[str, float] = {}
-        self._without = 0
+        self._without: dict[str, int] = {}
+        self._model_share = model_share
+        self._price: float | None = None
 
     def worth(self, source: str) -> int:
         """Return how many tokens of a source are worth checking at once; 0 is none."""
+        gains = self._gains(source)
+        best = gains.index(max(gains))
+        if best or not any(gains):
+            return best
+        without = self._without.get(source, 0) + 1
+        self._without[source] = without % _TRY_AGAIN_AFTER
+        return int(without == _TRY_AGAIN_AFTER)
+
+    def gain(self, source: str) -> float:
+        """Return how many tokens a second a source is worth, as far as is known, else 0."""
+        return max(self._gains(source))
+
+    def _gains(self, source: str) -> Sequence[float]:
+        """Return the tokens a second that 0, 1, 2, … tokens of a source give."""
         single = self._costs.get(1)
         if single is None:
-            return 0
-        likelihood = self.likelihood(source)
+            return (0.0,)
+        likelihood, price = self.likelihood(source), 0.0
+        if source == MODEL:
+            price = self._price_known(single)
         gains = list[float]()
         for drafted in range(MOST_DRAFTED + 1):
             cost = self._costs.get(drafted + 1, single * (1 + _WIDER_COSTS * drafted))
-            gains.append(sum(likelihood**power for power in range(drafted + 1)) / cost)
-        best = gains.index(max(gains))
-        self._without = 0 if best else self._without + 1
-        if self._without == _TRY_AGAIN_AFTER:
-            self._without = 0
-            return 1
-        return best
+            tokens = sum(likelihood**power for power in range(drafted + 1))
+            gains.append(tokens / (cost + drafted * price))
+        return gains
 
     def likelihood(self, source: str) -> float:
         """Return how likely a token that a source says holds, as far as is known."""
@@ -70,6 +88,16 @@ class Thrift:
         known = self._costs.get(width, seconds)
         # One that waited for the processor says nothing about the width.
         self._costs[width] = known + _SMOOTHING * (min(seconds, 3 * known) - known)
+
+    def paid(self, tokens: int, seconds: float) -> None:
+        """Learn what so many tokens cost a draft model, all it read for them included."""
+        price = seconds / tokens
+        known = self._price_known(self._costs.get(1, price))
+        # The prompt, which it reads once, is not the price of each of its tokens.
+        self._price = known + _SMOOTHING * (min(price, 3 * known) - known)
+
+    def _price_known(self, single: float) -> float:
+        return single * self._model_share if self._price is None else self._price
 
     def held(self, source: str, checked: int, accepted: int) -> None:
         """Learn how many of the tokens that were checked held."""
@@ -85,11 +113,38 @@ class Drafting:
 
     guess: Callable[[Sequence[int]], Sequence[Draft]]
     thrift: Thrift
+    model: Callable[[Sequence[int], int], Sequence[int]] | None = None
+    """What a draft model says next, at most so many tokens."""
 
-    def best(self, generated: Sequence[int]) -> Draft:
-        """Return the guess of whoever has been right most often; the first one of equals."""
-        drafts = [draft for draft in self.guess(generated) if draft.ids]
-        return max(drafts, key=lambda one: self.thrift.likelihood(one.source), default=Draft())
+    def best(self, generated: Sequence[int], most: int) -> Draft:
+        """Return the guess that promises most, of at most so many tokens and only if it pays.
+
+        A draft model is asked only where it promises more than what is known for nothing.
+        """
+        thrift = self.thrift
+        known = [draft for draft in self.guess(generated) if draft.ids]
+        best = max(known, key=lambda one: thrift.likelihood(one.source), default=Draft())
+        if self.model is not None and (
+            not best.ids or thrift.gain(MODEL) > thrift.gain(best.source)
+        ):
+            wanted = min(most, thrift.worth(MODEL))
+            if wanted > 0:
+                return self._of_model(self.model, generated, wanted)
+        if not best.ids or most < 1:
+            return Draft()
+        return Draft(best.ids[: min(most, thrift.worth(best.source))], best.source)
+
+    def _of_model(
+        self,
+        model: Callable[[Sequence[int], int], Sequence[int]],
+        generated: Sequence[int],
+        wanted: int,
+    ) -> Draft:
+        began = time.perf_counter()
+        ids = model(generated, wanted)
+        if ids:
+            self.thrift.paid(len(ids), time.perf_counter() - began)
+        return Draft(ids, MODEL)
 
 
 def guesses(

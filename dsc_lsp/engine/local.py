@@ -20,8 +20,9 @@ from dsc_lsp.engine.base import (
 )
 from dsc_lsp.engine.branching import branch_of
 from dsc_lsp.engine.choice import Adjustment, Branch, Numbers, log_likelihoods
-from dsc_lsp.engine.decode import Decoding, generate, score
+from dsc_lsp.engine.decode import Decoding, chosen, generate, score
 from dsc_lsp.engine.devices import is_out_of_memory
+from dsc_lsp.engine.draft_model import DraftModel
 from dsc_lsp.engine.drafts import Drafting, Thrift, guesses
 from dsc_lsp.engine.healing import (
     Healed,
@@ -35,7 +36,7 @@ from dsc_lsp.engine.interpolation import Evidence, evidence_of, interpolation, m
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.room import Room, give_back
-from dsc_lsp.engine.steps import EagerSteps
+from dsc_lsp.engine.steps import EagerSteps, Rows
 from dsc_lsp.engine.tokens import CheckpointTokenizer
 from dsc_lsp.lookup import Continuations
 from dsc_lsp.models import ModelFamily
@@ -53,12 +54,17 @@ class LocalEngine:
         model: Llama,
         context_tokens: int,
         quantization: str = "none",
+        draft_model: DraftModel | None = None,
+        note: str = "",
     ) -> None:
         self.name = name
         self.family = family
         self.tokenizer = tokenizer
         self._model = model
-        self._thrift = Thrift()
+        self._note = note
+        self._draft_model = draft_model
+        share = 0.0 if draft_model is None else draft_model.weight_bytes / model.weight_bytes
+        self._thrift = Thrift(share)
         self._said_last = list[int]()
         self._stop = frozenset(tokenizer.control(token) for token in family.stop)
         self._room = Room(model, context_tokens, quantization)
@@ -84,7 +90,9 @@ class LocalEngine:
         return self._model.config.kv_numbers_per_token * self._model.dtype.itemsize
 
     def announce_to(self, tell: Callable[[str], None]) -> None:
-        """Tell the user when memory has run out and fewer tokens are used."""
+        """Tell the user when memory has run out and fewer tokens are used, and of ``note``."""
+        if self._note:
+            tell(self._note)
         self._room.announce_to(tell)
 
     def generate(self, request: GenerationRequest, cancel: CancelToken) -> Generation:
@@ -108,12 +116,18 @@ class LocalEngine:
             word = heal.begins_with.decode("utf-8", "replace")
             followed = HealedContinuations(request.continuations, word)
             request = dataclasses.replace(request, continuations=followed)
+        adjustments = (*self._adjustments(request), *self._held_to(heal.begins_with))
+        branch = self._branch(request.rank, len(heal.begins_with))
+
+        def choose(rows: Rows, generated: Sequence[int]) -> int:
+            return chosen(rows, 0, generated, adjustments, branch)[0]
+
         decoding = Decoding(
             min(request.max_new_tokens + heal.tokens, room),
             self._stop,
-            (*self._adjustments(request), *self._held_to(heal.begins_with)),
-            self._branch(request.rank, len(heal.begins_with)),
-            self._drafting(ids, request.continuations),
+            adjustments,
+            branch,
+            self._drafting(ids, request.continuations, choose, cancel),
         )
         effort = Effort()
         tokens = without_bytes(self._tokens(ids, decoding, cancel, effort), len(heal.begins_with))
@@ -135,7 +149,7 @@ class LocalEngine:
     def close(self) -> None:
         """Give the memory of weights, keys and values back; the engine is of no use after."""
         device = self._model.device
-        del self._model, self._room
+        del self._model, self._room, self._draft_model
         give_back(device)
 
     def observe(self, request: GenerationRequest, answer: Sequence[int]) -> list[Evidence | None]:
@@ -166,10 +180,26 @@ class LocalEngine:
             return ()
         return (interpolation(request.continuations, self.tokenizer, mixture),)
 
-    def _drafting(self, ids: Sequence[int], continuations: Continuations | None) -> Drafting:
+    def _drafting(
+        self,
+        ids: Sequence[int],
+        continuations: Continuations | None,
+        choose: Callable[[Rows, Sequence[int]], int],
+        cancel: CancelToken,
+    ) -> Drafting:
         """Return who guesses; what was suggested last and not taken may come again."""
-        before = (*self._said_last, *ids)
-        return Drafting(guesses(before, continuations, self.tokenizer), self._thrift)
+        guess = guesses((*self._said_last, *ids), continuations, self.tokenizer)
+        model = self._draft_model
+        if model is None or not model.is_there:
+            return Drafting(guess, self._thrift)
+
+        def of_model(generated: Sequence[int], most: int) -> Sequence[int]:
+            def after(rows: Rows, said: Sequence[int]) -> int:
+                return choose(rows, (*generated, *said))
+
+            return model.guess((*ids, *generated), most, after, cancel)
+
+        return Drafting(guess, self._thrift, of_model)
 
     def _held_to(self, begins_with: bytes) -> tuple[Adjustment, ...]:
         if not begins_with:
@@ -199,12 +229,15 @@ class LocalEngine:
             for token, logprob in generate(self._room.steps, ids, decoding, cancel, effort):
                 said.append(token)
                 yield Token(token, self.tokenizer.bytes_of(token), logprob)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         else:
             return
-        self._room.shrink()
+        if self._draft_model is not None and self._draft_model.is_there:
+            self._draft_model.leave()  # Answers need it less than they need context.
+        else:
+            self._room.shrink()
         if not said:
             raise EngineChanged
         raise EngineError(

@@ -20,6 +20,7 @@ from dsc_lsp.engine.devices import (
     is_out_of_memory,
     use_cpu_for,
 )
+from dsc_lsp.engine.draft_model import DraftModel
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.local import LocalEngine
 from dsc_lsp.engine.memory import (
@@ -31,7 +32,7 @@ from dsc_lsp.engine.memory import (
 )
 from dsc_lsp.engine.quantization import store_in
 from dsc_lsp.engine.room import give_back
-from dsc_lsp.engine.tokens import load_tokenizer
+from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
 from dsc_lsp.engine.weights import Store, WeightsMismatch, load_weights
 from dsc_lsp.engine.worker import Report
 
@@ -72,9 +73,13 @@ def open_local(
     dtype: str = "auto",
     quantization: str = "none",
     context_tokens: int,
+    draft_model: str = "",
     report: Report,
 ) -> LocalEngine:
     """Load the checkpoint that ``model`` names; blocking, seconds.
+
+    What ``draft_model`` names guesses for it. Where that cannot be had the engine does without,
+    and announces why.
 
     Raises:
         EngineError: there is no such checkpoint or device, or it does not fit.
@@ -98,17 +103,56 @@ def open_local(
     if context_tokens > config.positions:
         _log.warning("the model has %d positions, fewer than asked", config.positions)
     report(f"Reading the weights of {checkpoint.name}", 20)
+    loaded = _load_model(checkpoint, config, residence)
+    most = min(context_tokens, config.positions)
+    helper, note = None, ""
+    if draft_model:
+        report(f"Reading the weights of {draft_model}, which guesses for {checkpoint.name}", 80)
+        helper, note = _open_draft_model(draft_model, tokenizer, config, residence, most)
     engine = LocalEngine(
         name=checkpoint.name,
         family=checkpoint.family,
         tokenizer=tokenizer,
-        model=_load_model(checkpoint, config, residence),
-        context_tokens=min(context_tokens, config.positions),
+        model=loaded,
+        context_tokens=most,
         quantization=quantization,
+        draft_model=helper,
+        note=note,
     )
     report(f"Warming {checkpoint.name} up", 90)
     _warm_up(engine)
     return engine
+
+
+def _open_draft_model(
+    name: str,
+    tokenizer: CheckpointTokenizer,
+    config: ModelConfig,
+    residence: Residence,
+    tokens: int,
+) -> tuple[DraftModel | None, str]:
+    """Return the model that guesses, or why there is none, for the user."""
+    try:
+        checkpoint = find_checkpoint(name, lambda: free_bytes(residence.device))
+        own = load_tokenizer(checkpoint.directory / "tokenizer.json", checkpoint.family)
+        smaller = read_config(checkpoint.directory / "config.json")
+        if own.says_the_same_as(tokenizer) and smaller.vocabulary == config.vocabulary:
+            model = _load_model(checkpoint, smaller, residence)
+            room = min(tokens, smaller.positions)
+            return DraftModel(model, room, residence.quantization), ""
+        reason = (
+            "it has another vocabulary than the model it should guess for. Choose a smaller"
+            " checkpoint of the same family."
+        )
+    except EngineError as error:
+        reason = str(error)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = "there is too little memory for it beside the model."
+    give_back(residence.device)
+    _log.warning("no draft model")
+    return None, f"`dsc.draftModel` {name} is not used: {reason} Suggestions stay the same."
 
 
 def _load_model(checkpoint: Checkpoint, config: ModelConfig, residence: Residence) -> Llama:
@@ -126,8 +170,8 @@ def _load_model(checkpoint: Checkpoint, config: ModelConfig, residence: Residenc
             f"{len(error.names)} weights are missing from {checkpoint.directory} or have another"
             " shape than config.json says. Download the checkpoint again."
         ) from error
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        if not (isinstance(error, RuntimeError) and is_out_of_memory(error)):
+    except (SafetensorError, OSError, RuntimeError, ValueError, MemoryError) as error:
+        if not is_out_of_memory(error):
             _log.debug("loading failed", exc_info=True)
             raise EngineError(
                 f"The weights in {checkpoint.directory} cannot be loaded"

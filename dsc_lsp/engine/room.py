@@ -81,7 +81,7 @@ class Room:
         try:
             cache = KVCache(model.config, self.tokens, device=model.device, dtype=model.dtype)
             return steps_over(model, cache, self._precision.quantization)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             return None

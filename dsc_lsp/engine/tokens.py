@@ -55,6 +55,10 @@ class CheckpointTokenizer:
         """The ids of all tokens that stand for something else than their text."""
         return frozenset(token for name, token in self._control_ids.items() if name[:1] == "<")
 
+    def says_the_same_as(self, other: "CheckpointTokenizer") -> bool:
+        """Whether each id stands for the same bytes or control token in both."""
+        return self._bytes == other._bytes and self._control_ids == other._control_ids
+
     @property
     def size(self) -> int:
         """How many ids there are; the highest is one less."""

@@ -149,14 +149,14 @@ def test_a_guess_is_what_followed_the_longest_match(before: str, generated: str)
 
 
 def test_who_has_been_right_most_often_is_believed() -> None:
-    thrift = Thrift()
+    thrift = Always()
     drafting = Drafting(guesses(Letters().encode("abxqa"), Followed("xyz"), Letters()), thrift)
     elsewhere = Draft(Letters().encode("yz"), "repository, 0.3")
-    assert drafting.best(Letters().encode("x")) == elsewhere
+    assert drafting.best(Letters().encode("x"), 4) == elsewhere
     thrift.held(elsewhere.source, 4, 0)
-    assert drafting.best(Letters().encode("x")).source == "prompt, 1"
-    assert drafting.best(Letters().encode("b")).source == "prompt, 2"
-    assert drafting.best(Letters().encode("w")) == Draft()
+    assert drafting.best(Letters().encode("x"), 4).source == "prompt, 1"
+    assert drafting.best(Letters().encode("b"), 4).source == "prompt, 2"
+    assert drafting.best(Letters().encode("w"), 4) == Draft()
 
 
 def test_guesses_are_checked_as_long_as_they_pay() -> None:
