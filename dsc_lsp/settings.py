@@ -198,6 +198,22 @@ class Settings:
         "Whether other files of the workspace are indexed and shown to the model. Files that git"
         " ignores, secret files and lines with secrets never are.",
     )
+    git_changes: bool = _setting(
+        False,
+        "Whether lines of other files that the last commit does not have, staged or not, are shown"
+        " to the model. Runs `git diff` in the workspace, so a workspace cannot switch it on.",
+        scope=Scope.MACHINE,
+    )
+    clipboard_context: bool = _setting(
+        False,
+        "Whether what you have copied is shown to the model, where the editor sends it"
+        " (`dsc/copied`). Lines that look like secrets never are.",
+    )
+    diagnostics_context: bool = _setting(
+        False,
+        "Whether names in the messages of other tools near the cursor bring their definitions"
+        " into what the model is shown, where the editor sends them (`dsc/diagnostics`).",
+    )
     max_document_characters: int = _setting(
         2_000_000,
         "In files of more characters no suggestions are made.",

@@ -1,7 +1,7 @@
 """What the code near the cursor speaks of: its words by weight, and what stands before the dot."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dsc_lsp.document import Cursor, indentation
@@ -12,6 +12,7 @@ _LINES_AFTER = 20
 _HALF_LIFE = 6.0
 _CURSOR_LINE = 3.0
 _AFTER = 0.5
+_QUOTED = re.compile(r"[\"'`“‘]([^\W\d][\w.:]*)")
 _RECEIVER = re.compile(
     r"([^\W\d]\w*(?:\([^()]*\))?(?:(?:\?\.|\.|->|::)[^\W\d]\w*(?:\([^()]*\))?)*)(?:\?\.|\.|->|::)"
     r"(\w*)$"
@@ -51,8 +52,11 @@ class Near:
         return self.receiver[-1].partition("(")[0] if self.receiver else ""
 
 
-def near(cursor: Cursor) -> Near:
-    """Return what the code near a cursor speaks of."""
+def near(cursor: Cursor, reported: Sequence[tuple[int, str]] = ()) -> Near:
+    """Return what the code near a cursor speaks of, and what is said of lines near it.
+
+    ``reported`` are messages of other tools; the names that they quote count.
+    """
     document, place = cursor.document, cursor.position.line
     first = max(0, place - _LINES_BEFORE)
     last = min(len(document.lines), place + 1 + _LINES_AFTER)
@@ -66,6 +70,10 @@ def near(cursor: Cursor) -> Near:
             weight *= _AFTER
         for name in identifiers(line):
             by_identifier[name] = max(by_identifier.get(name, 0.0), weight)
+    for number, message in reported:
+        if abs(number - place) <= _LINES_AFTER:
+            for quoted in _QUOTED.findall(message):
+                by_identifier |= dict.fromkeys(identifiers(quoted), 1.0)
     receiver, typed = _receiver(cursor.line_before)
     before = "\n".join(document.line(number) for number in range(max(0, place - 8), place))
     return Near(

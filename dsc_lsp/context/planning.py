@@ -5,7 +5,7 @@ from dataclasses import replace
 from dsc_lsp.context.assembly import Chosen, choose
 from dsc_lsp.context.definitions import pieces_of_definitions
 from dsc_lsp.context.near import near
-from dsc_lsp.context.recent import pieces_of_edits
+from dsc_lsp.context.recent import pieces_of_changes, pieces_of_clipboard, pieces_of_edits
 from dsc_lsp.context.similar import similar
 from dsc_lsp.document import Cursor
 from dsc_lsp.repository.contents import structure_of
@@ -34,7 +34,7 @@ def planned(
 
 
 def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Plan:
-    around = near(cursor)
+    around = near(cursor, recent.reported)
     text = cursor.document.text
     alike = similar(path, around, workspace, recent.viewed)
     best = max((piece.worth for piece in alike.pieces), default=1.0) or 1.0
@@ -46,6 +46,8 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
         path, text, structure_of(path, text), around, workspace, used=alike.used, most=_MOST_PIECES
     )
     found += pieces_of_edits(recent)
+    found += pieces_of_changes(path, workspace)
+    found += pieces_of_clipboard(recent)
     found.sort(key=lambda piece: -piece.worth)
     kept = tuple(found[:_MOST_PIECES])
     shown = dict.fromkeys(piece.path for piece in kept)

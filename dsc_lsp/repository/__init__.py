@@ -6,6 +6,7 @@ needed: a server has answered ``initialize`` by then.
 
 import functools
 import threading
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["IndexReport", "Repository"]
 
 _MOST_VIEWED = 8
+_MOST_COPIED = 4
+_MOST_REPORTED = 200
 _MOST_TOLD_CHARACTERS = 500_000
 _NOT_STARTED = (
     "The process that indexes the workspace could not be started, so other files are not looked"
@@ -50,6 +53,8 @@ class Repository:
         self._folders: Folders | None = None
         self._workspace: Workspace | None = None
         self._open_keys: set[str] = set()
+        self._copied: deque[str] = deque(maxlen=_MOST_COPIED)
+        self._reported: dict[str, tuple[tuple[int, str], ...]] = {}
 
     @property
     def index(self) -> "Index":
@@ -73,12 +78,15 @@ class Repository:
         folders = self._folders
         return folders is None or folders.is_planned
 
-    def open_folders(self, roots: Sequence[Path], report: Report, *, scan: bool) -> None:
+    def open_folders(
+        self, roots: Sequence[Path], report: Report, *, scan: bool, diff: bool = False
+    ) -> None:
         """Know the files of these folders and of no others; not to be called twice at once.
 
         They are read in the background; starting and ending the process that does blocks for a
         moment. ``report`` is called on another thread; ``scan`` is whether to look for changes
-        often, because nobody tells of them.
+        often, because nobody tells of them, ``diff`` whether to ask git what differs from the last
+        commit.
         """
         if self._planner is None:
             return
@@ -100,7 +108,7 @@ class Repository:
             except OSError:
                 report(IndexReport(problem=_NOT_STARTED))
                 return
-        folders.set_roots(roots, scan=scan)
+        folders.set_roots(roots, scan=scan, diff=diff)
         with self._lock:
             self._folders = folders
             opened = self._opened
@@ -141,6 +149,24 @@ class Repository:
                 self._unsaved.pop(uri, None)
             self._folders.files_changed([path])
 
+    def copied(self, text: str) -> None:
+        """Know a text that the user has copied or cut, the latest of a few."""
+        with self._lock:
+            self._copied.appendleft(text)
+
+    def reported(self, uri: str, messages: Sequence[tuple[int, str]]) -> None:
+        """Know what other tools say of a document's lines; replaces what they have said before."""
+        with self._lock:
+            self._reported.pop(uri, None)
+            if messages:
+                self._reported[uri] = tuple(messages[:_MOST_REPORTED])
+
+    def forget_told(self) -> None:
+        """Forget what was copied and reported."""
+        with self._lock:
+            self._copied.clear()
+            self._reported.clear()
+
     def close_folders(self) -> None:
         """End what reads folders, and forget their files; blocks for a moment."""
         with self._lock:
@@ -171,6 +197,7 @@ class Repository:
             self._opened.pop(uri, None)
             self._open.pop(uri, None)
             self._unsaved.pop(uri, None)
+            self._reported.pop(uri, None)
             # What is in the workspace is read again, what is elsewhere is known no longer.
             if folders is not None and place_of(uri, folders.roots) is not None:
                 self._changed.pop(uri, None)
@@ -233,6 +260,7 @@ class Repository:
         with self._lock:
             others = [d for d in reversed(self._open.values()) if d.uri != uri][:_MOST_VIEWED]
             opened = dict(self._opened)
+            copied, reported = tuple(self._copied), self._reported.get(uri, ())
         viewed: list[str] = []
         edited: list[tuple[str, Document, int, int]] = []
         for document in others:
@@ -243,7 +271,7 @@ class Repository:
             before = opened.get(document.uri, document)
             if before is not document:
                 edited.append((place[1], document, *_changed_lines(before, document)))
-        return Recent(tuple(viewed), tuple(edited))
+        return Recent(tuple(viewed), tuple(edited), copied, reported)
 
     def _tell_unsaved(self) -> None:
         """Tell the index what editors have and the disk has not; the reader's thread.

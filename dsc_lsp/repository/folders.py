@@ -40,15 +40,16 @@ class Folders:
         self._learning = Learning(index, is_open)
         self._reader = Reader(planner, between)
 
-    def set_roots(self, roots: Sequence[Path], *, scan: bool) -> None:
+    def set_roots(self, roots: Sequence[Path], *, scan: bool, diff: bool) -> None:
         """Read these folders and no others.
 
-        ``scan`` is whether to look for changes often, because nobody tells of them.
+        ``scan`` is whether to look for changes often, because nobody tells of them, ``diff``
+        whether git is asked what differs from the last commit.
         """
         self.roots = tuple(roots)
         self._learning.set_folders(self.roots)
         self._reader.set_folders(self.roots)
-        self._indexer.tell({"folders": [str(root) for root in roots], "scan": scan})
+        self._indexer.tell({"folders": [str(root) for root in roots], "scan": scan, "diff": diff})
 
     def files_changed(self, paths: Sequence[Path]) -> None:
         """Read files anew, or forget them if they are gone."""

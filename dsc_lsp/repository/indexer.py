@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dsc_lsp.repository import indexing
+from dsc_lsp.repository.changes import changed_lines
 from dsc_lsp.repository.files import may_be_shown
 from dsc_lsp.repository.store import Store
 
@@ -35,9 +36,10 @@ def main() -> int:
     """Serve commands until the end of input.
 
     ``{"folders": [...]}`` names the folders to keep and, by ``scan``, whether to look for changes
-    often; ``{"changed": [...]}`` are paths that may have changed, ``{"opened": path, "text":
-    ...}`` is what an editor has. All paths are absolute. ``{"tell": "idle"}`` is answered when
-    nothing is left to do.
+    often, by ``diff``, whether to ask git what differs from the last commit;
+    ``{"changed": [...]}`` are paths that may have changed, ``{"opened": path, "text": ...}`` is
+    what an editor has. All paths are absolute. ``{"tell": "idle"}`` is answered when nothing is
+    left to do.
     """
     with suppress(OSError, AttributeError):
         os.nice(10)
@@ -66,6 +68,8 @@ class _Indexer:
         self._stores: dict[Path, Store] = {}
         self._tasks: dict[Path, Iterator[indexing.Progress]] = {}
         self._scans = True
+        self._diffs = False
+        self._to_compare: set[Path] = set()
         self._asked_idle = False
         self._next_scan = 0.0
         self._reported = 0.0
@@ -79,6 +83,7 @@ class _Indexer:
     def obey(self, command: dict[str, Any]) -> None:
         """Do what a command says, or look for changes if it says nothing."""
         self._scans = bool(command.get("scan", self._scans))
+        self._diffs = bool(command.get("diff", self._diffs))
         self._asked_idle = self._asked_idle or "tell" in command
         if not command:
             self._begin_all()
@@ -115,17 +120,25 @@ class _Indexer:
                 continue
             self._tell(root, progress)
             return True
+        if self._to_compare:
+            root = self._to_compare.pop()
+            changes = changed_lines(root) if self._diffs else []
+            if root in self._stores:
+                self._guarded(root, self._stores[root].set_changes, changes)
+            return True
         return False
 
     def _begin_all(self) -> None:
         for root, store in self._stores.items():
             if root not in self._tasks:
                 self._tasks[root] = indexing.refresh(root, store, at_once=True)
+                self._to_compare.add(root)
 
     def _keep(self, roots: list[Path]) -> None:
         for root in self._stores.keys() - set(roots):
             self._stores.pop(root).close()
             self._tasks.pop(root, None)
+            self._to_compare.discard(root)
         for root in roots:
             if root not in self._stores:
                 self._guarded(root, self._open, root)
@@ -141,6 +154,7 @@ class _Indexer:
     def _reread(self, path: str) -> None:
         for root, store, relative in self._places(path):
             self._guarded(root, indexing.reread, root, store, [relative])
+            self._to_compare.add(root)
             _report({"folder": str(root), "complete": root not in self._tasks})
 
     def _guarded(self, root: Path, call: Callable[..., None], *arguments: Any) -> None:

@@ -46,8 +46,11 @@ class Recent:
     """What the user did elsewhere, the latest first.
 
     ``viewed`` are the paths of other open documents, ``edited`` the documents changed since they
-    were opened, with the lines (first, and one after the last) that the changes span.
+    were opened, with the lines (first, and one after the last) that the changes span. ``copied``
+    are texts of the clipboard, ``reported`` what other tools say of lines of the current document.
     """
 
     viewed: tuple[str, ...] = ()
     edited: tuple[tuple[str, Document, int, int], ...] = ()
+    copied: tuple[str, ...] = ()
+    reported: tuple[tuple[int, str], ...] = ()

@@ -35,7 +35,9 @@ class _Asked:
     def situation(self, version: int) -> tuple[object, ...]:
         """Return what calls for another plan if it changes: more than the rest of a word."""
         before = _REST_OF_WORD.sub("", self.cursor.line_before)
-        return version, self.cursor.position.line, before, self.recent.viewed
+        recent = self.recent
+        line = self.cursor.position.line
+        return version, line, before, recent.viewed, recent.copied, recent.reported
 
 
 @dataclass(frozen=True, slots=True)

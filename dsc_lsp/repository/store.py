@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dsc_lsp.repository.changes import Change
 from dsc_lsp.repository.contents import (
     CHUNK_LINES,
     MOST_CHUNKS,
@@ -25,7 +26,7 @@ from dsc_lsp.repository.files import FileState
 UNSAVED = -1
 """``changed_ns`` of a text that an editor has and the disk has not."""
 
-_VERSION = 3  # as in the schema
+_VERSION = 4  # as in the schema
 _BUSY_SECONDS = 5.0
 _BUSY_PAUSE_SECONDS = 0.01
 _ROWS = 256
@@ -41,8 +42,9 @@ CREATE VIRTUAL TABLE words USING fts5 (
   content_words, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '_'");
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 INSERT INTO words (words, rank) VALUES ('hashsize', 16777216);
+CREATE TABLE changes (path TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL);
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 """
 _log = logging.getLogger(__name__)
 
@@ -164,6 +166,19 @@ class Store:
         """Keep something about the folder."""
         with self._database:
             self._database.execute("REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def changes(self) -> list[Change]:
+        """Return the lines that differ from the last commit, as far as somebody has asked."""
+        rows = self._database.execute("SELECT path, start, end FROM changes ORDER BY rowid")
+        return list(map(Change._make, rows.fetchall()))
+
+    def set_changes(self, changes: Sequence[Change]) -> None:
+        """Know which lines differ from the last commit."""
+        if list(changes) == self.changes():
+            return
+        with self._database:
+            self._database.execute("DELETE FROM changes")
+            self._database.executemany("INSERT INTO changes VALUES (?, ?, ?)", changes)
 
     def _insert(self, state: FileState, contents: Contents | None) -> None:
         chunks = None if contents is None else len(contents.words)

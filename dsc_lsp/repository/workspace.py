@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from cachetools import LRUCache
 
+from dsc_lsp.repository.changes import Change
 from dsc_lsp.repository.contents import Structure
 from dsc_lsp.repository.files import language_name
 from dsc_lsp.repository.imports import Import, Paths, resolve
@@ -32,6 +33,7 @@ class Workspace:
         self.store = store
         self.paths = Paths(frozenset())
         self.chunk_count = 0
+        self.changes: list[Change] = []
         self._numbers: Mapping[str, int] = {}
         self._facts: Mapping[str, str] = {}
         self._texts: LRUCache[int, tuple[str, ...]] = LRUCache(_CACHED_FILES)
@@ -49,6 +51,7 @@ class Workspace:
             self._chunks_with.clear()
         self._facts, self._numbers = facts, numbers
         self.chunk_count = self.store.chunk_count()
+        self.changes = self.store.changes()
 
     def number(self, path: str) -> int | None:
         """Return the number of a file, another one for another text; ``None`` if it is gone."""

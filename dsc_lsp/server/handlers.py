@@ -129,14 +129,20 @@ async def did_change_configuration(
     server: Server, params: types.DidChangeConfigurationParams
 ) -> None:
     """Take new settings: by asking, where the client can be asked, else as sent."""
-    before = server.settings.repository_context
+    before = server.settings
     can = server.client_capabilities.workspace
     if can is not None and can.configuration:
         await _pull_settings(server)
     else:
         server.take_settings(params.settings)
-    if server.settings.repository_context is not before:
+    now = server.settings
+    if now.repository_context is not before.repository_context:
         await workspace.read_folders(server)
+    if (now.clipboard_context, now.diagnostics_context) != (
+        before.clipboard_context,
+        before.diagnostics_context,
+    ):
+        server.repository.forget_told()
 
 
 async def inline_completion(
@@ -190,6 +196,8 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: did_change_configuration,
     types.WORKSPACE_DID_CHANGE_WATCHED_FILES: workspace.files_changed,
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: workspace.folders_changed,
+    workspace.COPIED: workspace.copied,
+    workspace.DIAGNOSTICS: workspace.diagnosed,
 }
 
 

@@ -1,7 +1,9 @@
 """The folders of the workspace: which there are, and what changes in them on the disk."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -10,6 +12,10 @@ from dsc_lsp.languages import LANGUAGES
 from dsc_lsp.repository.paths import folders_of, path_of
 from dsc_lsp.server.session import Server
 
+COPIED, DIAGNOSTICS = "dsc/copied", "dsc/diagnostics"
+"""Notifications of clients that know this server (docs/architecture.md)."""
+
+_MOST_COPIED_CHARACTERS = 10_000
 _SUFFIXES = sorted({suffix.lstrip(".") for row in LANGUAGES for suffix in row.suffixes})
 _CODE = "**/*.{" + ",".join(_SUFFIXES) + "}"
 _RULES = "**/{.gitignore,tsconfig.json,jsconfig.json,go.mod}"
@@ -22,7 +28,11 @@ async def read_folders(server: Server) -> None:
         roots = await asyncio.to_thread(_folders, server) if wanted else ()
         scan = not _tells_of_files(server)
         await asyncio.to_thread(
-            server.repository.open_folders, roots, server.index_reported, scan=scan
+            server.repository.open_folders,
+            roots,
+            server.index_reported,
+            scan=scan,
+            diff=server.settings.git_changes,
         )
 
 
@@ -50,6 +60,23 @@ def files_changed(server: Server, params: types.DidChangeWatchedFilesParams) -> 
 async def folders_changed(server: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
     """Know the files of the folders that there are now; pygls has kept the list."""
     await read_folders(server)
+
+
+def copied(server: Server, params: Any) -> None:
+    """Know what the user has copied: ``{"text": ...}``, of ``dsc/copied``."""
+    text = getattr(params, "text", None)
+    if server.settings.clipboard_context and isinstance(text, str):
+        server.repository.copied(text[:_MOST_COPIED_CHARACTERS])
+
+
+def diagnosed(server: Server, params: Any) -> None:
+    """Know what other tools say of a document: ``dsc/diagnostics``, as ``publishDiagnostics``."""
+    if not server.settings.diagnostics_context:
+        return
+    # A notification of ours has no type: what is not there is not known.
+    with suppress(AttributeError, TypeError):
+        found = [(int(one.range.start.line), str(one.message)) for one in params.diagnostics]
+        server.repository.reported(str(params.uri), found)
 
 
 def _tells_of_files(server: Server) -> bool:

@@ -213,3 +213,50 @@ def indexers(parent: int = os.getpid()) -> list[psutil.Process]:
     children = psutil.Process(parent).children()
     running = [one for one in children if one.status() != psutil.STATUS_ZOMBIE]
     return [one for one in running if indexer.__name__ in one.cmdline()]
+
+
+async def test_what_is_not_committed_is_shown_where_the_user_wants_it(folder: Path):
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    (folder / "until.py").write_text("def closing(hour):\n    return hour\n")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "First"]):
+        subprocess.run([*git, *command], check=True)
+    (folder / "until.py").write_text(
+        "def closing(hour):\n    return hour > LAST_ONE_OUT\n    password = 'correcthorse7'\n"
+    )
+    engine = ScriptedEngine("answer")
+    async with opened(engine, folder, options={"gitChanges": True}) as client:
+        await read(client, folder)
+        assert await shows(client, engine, folder, "return hour > LAST_ONE_OUT\n")
+        assert not any("horse" in part.text for r in engine.requests for part in r.prompt.parts)
+    async with opened(engine, folder) as client:
+        await read(client, folder)
+        assert not await shows(client, engine, folder, "LAST_ONE_OUT")
+
+
+async def test_what_was_copied_is_shown_where_the_user_wants_it(folder: Path):
+    engine = ScriptedEngine("answer")
+    copied = {"text": "copied_a_moment_ago(1)\ntoken = 'ghp_16C7e42F292c6912E7710c838347Ae178B4a'"}
+    for options, is_shown in ({"clipboardContext": True}, True), ({}, False):
+        async with opened(engine, folder, options=options) as client:
+            await read(client, folder)
+            client.notify("dsc/copied", copied)
+            client.notify("dsc/copied", {"odd": 1})
+            shown = await shows(client, engine, folder, "#clipboard\ncopied_a_moment_ago(1)\n")
+            assert shown is is_shown
+    assert not any("ghp_" in part.text for r in engine.requests for part in r.prompt.parts)
+
+
+async def test_names_in_diagnostics_near_the_cursor_bring_their_definitions(folder: Path):
+    lines = "".join(f"def unused_{n}(a: int, b: int) -> int: ...\n" for n in range(200))
+    (folder / "shop.py").write_text(f"{SHOP}{lines}def _hidden_away(a): ...\n")
+    engine = ScriptedEngine("answer")
+    at = {"line": 3, "character": 0}
+    found = {"range": {"start": at, "end": at}, "message": 'expected "_hidden_away"'}
+    options = {"diagnosticsContext": True, "contextTokens": 1024}
+    async with opened(engine, folder, options=options) as client:
+        await read(client, folder)
+        assert not await shows(client, engine, folder, "def _hidden_away(a)")
+        sent = {"uri": (folder / "main.py").as_uri(), "diagnostics": [found]}
+        client.notify("dsc/diagnostics", sent)
+        client.notify("dsc/diagnostics", {"uri": 1, "diagnostics": [{"odd": 1}]})
+        assert await shows(client, engine, folder, "def _hidden_away(a)")
