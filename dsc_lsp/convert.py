@@ -3,6 +3,9 @@
 A position's ``character`` counts UTF-8 bytes, UTF-16 units or code points, as negotiated; our
 columns are code points. Positions outside the document are clamped as LSP 3.18 ("Position") says,
 and one inside a character is taken for its start.
+
+Upstream: openlawlibrary/pygls#304 (positions in UTF-16); past the end of the last line pygls 2.1.1
+still answers one too few.
 """
 
 import re

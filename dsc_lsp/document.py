@@ -3,6 +3,9 @@
 Lines end where the protocol says they do (``\\n``, ``\\r\\n`` or ``\\r`` and nothing else: LSP
 3.18, "Text Documents"); ``str.splitlines`` knows eight more breaks and would drift.
 Columns are code points from 0; ``convert`` knows the encodings of the protocol.
+
+Upstream: that pygls's documents use ``str.splitlines`` and are copied at each edit is reported
+nowhere that we know of (openlawlibrary/pygls#612 is about the copies' surroundings).
 """
 
 import re

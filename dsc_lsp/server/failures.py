@@ -1,6 +1,8 @@
 """Errors as they may be told: where something went wrong, never what it was about.
 
 The message of an exception may hold code, prompts or paths, and so may a traceback.
+
+Upstream: openlawlibrary/pygls#126 brought answers to failed requests, with message and traceback.
 """
 
 from pygls.exceptions import JsonRpcException, JsonRpcInternalError

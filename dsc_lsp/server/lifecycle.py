@@ -1,4 +1,8 @@
-"""The end of the server: when the client says so, when it hangs up, and when it dies."""
+"""The end of the server: when the client says so, when it hangs up, and when it dies.
+
+Upstream: openlawlibrary/pygls#130 (a client's death; mended by #149, and gone again in 2.x) and
+#118 (the code of ``exit``).
+"""
 
 import asyncio
 

@@ -2,7 +2,10 @@
 
 pygls gives the types, the capabilities, the registry of handlers and the requests to the client;
 how messages of the client are taken and answered is decided here. What plain pygls 2.1.1 does
-instead is said where it matters; the reproductions are in docs/decisions.md.
+instead is said where it matters and reproduced in tests/protocol/test_upstream.py.
+
+Upstream: openlawlibrary/pygls#126 (errors), #517 (cancels in a queue); requests with invalid
+parameters, batches and requests outside the session are reported nowhere that we know of.
 """
 
 import asyncio

@@ -2,6 +2,9 @@
 
 A web page can make its reader's browser send HTTP to a port of this machine, and our reader is
 patient with odd headers, so a connection must begin with a header of the protocol.
+
+Upstream: openlawlibrary/pygls#219 (one protocol object for all connections: with 2.1.1 a second
+client gets the first one's answers).
 """
 
 import ipaddress

@@ -3,6 +3,9 @@
 pygls's reader is stuck for good after one odd header, shares its thread pool with handlers, and
 writes to a client that does not read on the event loop (docs/decisions.md). Here one thread
 reads, one thread writes, and the event loop does neither.
+
+Upstream: openlawlibrary/pygls#334 wants asyncio's streams there; odd headers are reported nowhere
+that we know of.
 """
 
 import asyncio
