@@ -43,6 +43,14 @@ def is_deeper_below(cursor: Cursor) -> bool:
     return False
 
 
+def _code_above(cursor: Cursor) -> str | None:
+    for number in range(cursor.position.line - 1, -1, -1):
+        line = cursor.document.line(number)
+        if line.strip():
+            return line
+    return None
+
+
 def style_of(cursor: Cursor) -> Style:
     """Return how the lines around a cursor are indented, those next to it first."""
     lines, at = cursor.document.lines, cursor.position.line
@@ -68,17 +76,19 @@ def _style_of(own: str, above: tuple[str, ...], below: tuple[str, ...]) -> Style
     return Style(" " * (agreed[0] if agreed else min(widths)))
 
 
-def in_style(text: str, style: Style, *, from_start: bool) -> str:
+def in_style(text: str, style: Style, unit: str | None, *, from_start: bool) -> str:
     """Return the text with the indentation of its lines as the style writes it.
 
+    ``unit`` is what a level is in the text, where that is known to be something else.
     ``from_start`` says that the text's first line begins a line of the file, too.
     """
     if not style.unit:
         return text
     lines = text.split("\n")
     first = 0 if from_start else 1
-    blanks = " " * _unit_of_blanks(lines[first:])
-    old, new = (blanks, "\t") if style.unit == "\t" else ("\t", style.unit)
+    if unit is None:
+        unit = " " * _unit_of_blanks(lines[first:]) if style.unit == "\t" else "\t"
+    old, new = unit, style.unit
     return "\n".join([*lines[:first], *(_indented(line, old, new) for line in lines[first:])])
 
 
@@ -104,14 +114,6 @@ def without_excess_depth(text: str, cursor: Cursor, language: Language, style: S
 
 def _ends_statement(line: str, language: Language) -> bool:
     return language.name == "python" or line.rstrip().endswith((";", "}"))
-
-
-def _code_above(cursor: Cursor) -> str | None:
-    for number in range(cursor.position.line - 1, -1, -1):
-        line = cursor.document.line(number)
-        if line.strip():
-            return line
-    return None
 
 
 def _unit_of_blanks(lines: list[str]) -> int:

@@ -9,9 +9,10 @@ from enum import Enum
 
 from dsc_lsp.document import Cursor, indentation
 from dsc_lsp.languages import language_of
-from dsc_lsp.postprocess.depth import columns, depth, is_deeper_below
+from dsc_lsp.postprocess.depth import columns, depth, is_deeper_below, style_of
 
 _MOST_LEADING_BREAKS = 3
+_UNITS = frozenset({"\t", "  ", "   ", "    ", " " * 8})
 _TAKEN_FOR_COMMENT = re.compile(r"\s*(?:#(?![\w-]+\s*\{)|//|--|/?\*|<!--|\"\"\"|''')")
 # A definition needs a blank behind it: "def" may become "default".
 _DEFINITION = re.compile(
@@ -40,6 +41,7 @@ class Extent:
     the end of one that opens a block. ``on_blank_line`` and ``before_closers`` say where the
     cursor is: on a line with nothing on it, or in one that goes on with closing signs.
     ``is_inline`` says that a block begun in the cursor's line ends with that line.
+    ``unit`` is what a level of indentation is in the file, empty where it cannot be seen.
     """
 
     reach: Reach
@@ -50,6 +52,7 @@ class Extent:
     on_blank_line: bool
     before_closers: bool
     is_inline: bool
+    unit: str
 
 
 def extent_at(
@@ -68,8 +71,9 @@ def extent_at(
     """
     language = language_of(cursor.document.language, cursor.document.uri)
     at_end = not cursor.line_after.strip()
-    on_blank_line = at_end and not cursor.line_before.strip()
-    reach, indent = Reach.LINE, indentation(cursor.line_before)
+    before = cursor.line_before
+    on_blank_line = at_end and not before.strip()
+    reach, indent = Reach.LINE, indentation(before)
     if multiline == "never":
         reach = Reach.LINE
     elif block is not None:
@@ -87,7 +91,8 @@ def extent_at(
         on_blank_line,
         not at_end,
         # In YAML, what stands behind a colon and a blank is the value.
-        not at_end or (language.name == "yaml" and cursor.line_before.endswith(" ")),
+        not at_end or (language.name == "yaml" and before.endswith(" ")),
+        style_of(cursor).unit,
     )
 
 
@@ -108,6 +113,36 @@ def end_of(text: str, extent: Extent) -> int | None:
     return None if end is None else lead + end
 
 
+def unit_in(lines: list[str], extent: Extent) -> str | None:
+    """Return what a level of indentation is in a text of blanks in a file of tabs, or otherwise.
+
+    ``None`` where both are of one kind, as blanks may be aligned, or where it cannot be told.
+    The first line with code below the text's own first tells: how deep it must be is known.
+    """
+    below = next((line for line in lines[1:] if line.strip()), "")
+    blanks = indentation(below)
+    level = _level_below(lines[0], extent)
+    if level and extent.closer and re.match(extent.closer, below.lstrip()):
+        level -= 1
+    if not level or len(set(blanks)) != 1 or len(blanks) % level:
+        return None
+    unit = blanks[: len(blanks) // level]
+    return unit if unit in _UNITS and unit[0] != extent.unit[0] else None
+
+
+def _level_below(first: str, extent: Extent) -> int:
+    """Return how many levels deep the line below the first is; 0 if that is not known."""
+    is_block = extent.reach is Reach.BLOCK
+    indent = extent.indent
+    if extent.on_blank_line and not is_block:
+        indent += indentation(first)
+    level = len(indent) // len(extent.unit) if extent.unit else 0
+    if not extent.unit or indent != extent.unit * level:
+        return 0
+    opens = _opens_block(first, extent) and (extent.on_blank_line or not is_block)
+    return level + is_block + opens
+
+
 def _end_of_lines(lines: list[str], extent: Extent) -> int | None:
     """Return where several lines end.
 
@@ -116,14 +151,14 @@ def _end_of_lines(lines: list[str], extent: Extent) -> int | None:
     when its line is complete, and the block goes on behind it if it opens the next branch
     (``} else {``). So does a definition below a blank line, which begins something new.
     """
-    base = _base(lines[0], extent)
+    base, unit = _base(lines[0], extent), unit_in(lines, extent)
     start = 0
     for count, line in enumerate(lines):
         complete, blank = count + 1 < len(lines), not line.strip()
-        if count and not blank and depth(line) <= base:
-            if not complete and _may_become_closer(line, base, extent):
+        if count and not blank and depth(seen := _in_unit(line, unit, extent)) <= base:
+            if not complete and _may_become_closer(seen, base, extent):
                 return None
-            if not _closes(line, base, extent):
+            if not _closes(seen, base, extent):
                 return start - 1
             if not re.search(extent.opener, line.rstrip()):
                 return start + len(line)
@@ -133,6 +168,13 @@ def _end_of_lines(lines: list[str], extent: Extent) -> int | None:
             return start + len(line)
         start += len(line) + 1
     return None
+
+
+def _in_unit(line: str, unit: str | None, extent: Extent) -> str:
+    if unit is None:
+        return line
+    blanks = indentation(line)
+    return blanks.replace(unit, extent.unit) + line[len(blanks) :]
 
 
 def _base(first: str, extent: Extent) -> int:
