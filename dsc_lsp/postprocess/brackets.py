@@ -58,7 +58,10 @@ class _Text:
         if end >= 0 and not self.text[place + 1 : end].strip():
             first = self.indent if start == 0 else ""
             closer = f"\n{first}{indentation(self.text[start:])}{closer}"
-        return self._replaced(len(self.text), len(self.text), closer)
+            return self._replaced(len(self.text), len(self.text), closer)
+        # Where a line was cut, what the comma announced does not come.
+        end = len(self.code.rstrip().removesuffix(","))
+        return self._replaced(end, len(self.text), closer)
 
     def _replaced(self, start: int, end: int, text: str) -> "_Text":
         return _Text(

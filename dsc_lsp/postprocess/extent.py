@@ -107,7 +107,8 @@ def end_of(text: str, extent: Extent) -> int | None:
     first, line_break, _ = text[lead:].partition("\n")
     if extent.reach is Reach.LINE or (extent.is_inline and first.strip()):
         return lead + len(first) if line_break else None
-    if extent.reach is Reach.STATEMENT and not (line_break and _opens_block(first, extent)):
+    goes_on = line_break and (_opens_block(first, extent) or _is_open(first))
+    if extent.reach is Reach.STATEMENT and not goes_on:
         return lead + len(first) if line_break else None
     end = _end_of_lines(text[lead:].split("\n"), extent)
     return None if end is None else lead + end
@@ -197,6 +198,12 @@ def _begins_anew(lines: list[str], extent: Extent) -> bool:
 def _opens_block(line: str, extent: Extent) -> bool:
     is_comment = _TAKEN_FOR_COMMENT.match(line) is not None
     return not is_comment and re.search(extent.opener, line.rstrip()) is not None
+
+
+def _is_open(line: str) -> bool:
+    """Whether a line ends within brackets that it has opened."""
+    ends_within = line.rstrip().endswith((",", "(", "["))
+    return ends_within and sum((c in "([{") - (c in ")]}") for c in line) > 0
 
 
 def _closes(line: str, base: int, extent: Extent) -> bool:
