@@ -72,7 +72,8 @@ class Settings:
     quantization: str = _setting(
         "none",
         "Whether weights are kept in fewer bits, so that a larger model fits: `int8` takes half"
-        " the memory, `nf4` a third. For CUDA, with `pip install 'dsc-lsp[quantization]'`.",
+        " the memory and is slower (it needs the processor at each step, so that no CUDA graph"
+        " holds it), `nf4` a third. For CUDA, with `pip install 'dsc-lsp[quantization]'`.",
         scope=Scope.MACHINE,
         choices=("none", "int8", "nf4"),
     )

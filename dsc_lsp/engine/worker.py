@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class WorkerState(Enum):
 
 
 _LOADING_AGAIN = "Loading the model again, which was unloaded while nobody asked"
+_RETRY_SECONDS = 60.0
 _WITHOUT_ENGINE = (WorkerState.LOADING, WorkerState.FAILED)
 
 
@@ -64,7 +66,9 @@ class EngineWorker:
     engine: until it is loaded, and where loading has failed.
 
     An engine that has had no work for ``idle_seconds()`` is closed, and loaded again by the next
-    work, for which it is as it was before the first load; 0 keeps it for ever.
+    work, for which it is as it was before the first load; 0 keeps it for ever. Where loading it
+    again fails, as when somebody else has taken the memory meanwhile, work that comes
+    ``retry_seconds`` later tries once more; a first load that fails is final.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class EngineWorker:
         *,
         stand_in: Engine | None = None,
         idle_seconds: Callable[[], float] = lambda: 0.0,
+        retry_seconds: float = _RETRY_SECONDS,
     ) -> None:
         self._load = load
         self._idle_seconds = idle_seconds
@@ -84,6 +89,9 @@ class EngineWorker:
         self._changed = threading.Condition()
         self._waiting: list[_Job] = []
         self._running: _Job | None = None
+        self._retry_seconds = retry_seconds
+        self._was_ready = False
+        self._failed_at = 0.0
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._stand_in = None if stand_in is None else EngineWorker(lambda _report: stand_in)
 
@@ -151,11 +159,18 @@ class EngineWorker:
         return not self._thread.is_alive()
 
     def _wake(self) -> None:
-        """Have an engine that was unloaded loaded again."""
+        """Have an engine that was unloaded loaded again, and tried again if that has failed."""
         with self._changed:
-            if self._status.state is WorkerState.UNLOADED:
+            state = self._status.state
+            may_retry = time.monotonic() >= self._failed_at + self._retry_seconds
+            if state is WorkerState.UNLOADED or (self._is_failed_again and may_retry):
                 self._status = WorkerStatus(WorkerState.LOADING, _LOADING_AGAIN)
                 self._changed.notify()
+
+    @property
+    def _is_failed_again(self) -> bool:
+        """Whether an engine that was ready once could not be loaded again."""
+        return self._was_ready and self._status.state is WorkerState.FAILED
 
     def _refusal(self) -> Exception | None:
         status = self._status
@@ -168,10 +183,13 @@ class EngineWorker:
         return Cancelled()
 
     def _run(self) -> None:
-        while (engine := self._open_engine()) is not None:
-            self._work_with(engine)
-            # Whoever waits for the memory to be free waits no longer than this.
-            engine.close()
+        while True:
+            engine = self._open_engine()
+            if engine is not None:
+                self._was_ready = True
+                self._work_with(engine)
+                # Whoever waits for the memory to be free waits no longer than this.
+                engine.close()
             del engine
             if not self._is_woken():
                 return
@@ -184,12 +202,12 @@ class EngineWorker:
                 self._running = None
 
     def _is_woken(self) -> bool:
-        """Wait for work for an engine that was unloaded; false when the worker is closed."""
+        """Wait for work for an engine that is not loaded; false when none will be any more."""
         if self._status.state is WorkerState.UNLOADED:
             _log.info("the model was unloaded")
             self._tell()
         with self._changed:
-            while self._status.state is WorkerState.UNLOADED:
+            while self._status.state is WorkerState.UNLOADED or self._is_failed_again:
                 self._changed.wait()
             woken = self._status.state is WorkerState.LOADING
         if woken:
@@ -219,6 +237,8 @@ class EngineWorker:
         with self._changed:
             if self._status.state is WorkerState.CLOSED:
                 return
+            if status.state is WorkerState.FAILED:
+                self._failed_at = time.monotonic()
             self._status = status
         self._tell()
 

@@ -18,6 +18,7 @@ from dsc_lsp.engine.base import EngineChanged, EngineError, GenerationRequest, P
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.local import LocalEngine
+from dsc_lsp.engine.numpy_steps import NumPySteps
 from dsc_lsp.engine.opening import open_local
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
@@ -162,6 +163,29 @@ def test_at_run_after_the_first_token_the_next_request_works(
     ):
         say(engine, 20, 6)
     assert say(engine, 20, 6) == expected
+
+
+def test_where_numpy_runs_out_of_memory_the_prompt_is_made_again(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(checkpoint)
+    expected = say(engine, 20, 6)
+    engine.forget()
+    forward, failures = NumPySteps._forward, iter([False, True])
+
+    def fail(steps: NumPySteps, ids: Any) -> Any:
+        if next(failures, False):
+            raise MemoryError
+        return forward(steps, ids)
+
+    monkeypatch.setattr(NumPySteps, "_forward", fail)
+    with pytest.raises(EngineError, match=r"The next one looks at 1024 tokens"):
+        say(engine, 20, 6)
+    assert say(engine, 20, 6) == expected
+    failures = iter([True])
+    with pytest.raises(EngineChanged):
+        say(engine, 5, 2)
+    assert ask(engine).new_tokens > 0
 
 
 def test_before_the_first_token_the_engine_has_changed(checkpoint: Path) -> None:

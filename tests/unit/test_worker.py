@@ -382,6 +382,63 @@ def test_an_unloaded_engine_is_told_as_loading_without_a_stand_in(*, without: bo
     assert worker.close(SECONDS)
 
 
+def test_a_reload_that_has_failed_is_tried_again_later() -> None:
+    loads = itertools.count()
+
+    def load(_report: Report) -> Engine:
+        if next(loads) in (1, 2):
+            raise EngineError("no memory")
+        return ScriptedEngine("")
+
+    worker = EngineWorker(load, idle_seconds=lambda: 0.02, retry_seconds=0.2)
+    worker.start()
+    until(lambda: worker.status.state is WorkerState.UNLOADED)
+    with pytest.raises(EngineNotReady):
+        answer(worker, never)
+    until(lambda: worker.status.state is WorkerState.FAILED)
+    with pytest.raises(EngineError, match="no memory"):
+        answer(worker, never)
+    assert next(loads) == 2, "not at each key"
+    loads = iter((2, 3))
+    time.sleep(0.2)
+    for state in (WorkerState.FAILED, WorkerState.READY):
+        with pytest.raises(EngineNotReady):
+            answer(worker, never)
+        until(lambda state=state: worker.status.state is state)
+        time.sleep(0.2 if state is WorkerState.FAILED else 0)
+    assert worker.close(SECONDS)
+
+
+def test_a_first_load_that_fails_is_final() -> None:
+    def load(_report: Report) -> Engine:
+        raise EngineError("no such model")
+
+    worker = EngineWorker(load, retry_seconds=0)
+    worker.start()
+    until(lambda: worker.status.state is WorkerState.FAILED)
+    for _ in range(2):
+        with pytest.raises(EngineError, match="no such model"):
+            answer(worker, never)
+    assert worker.close(SECONDS)
+
+
+def test_close_after_a_reload_that_has_failed() -> None:
+    loads = itertools.count()
+
+    def load(_report: Report) -> Engine:
+        if next(loads):
+            raise EngineError("no memory")
+        return ScriptedEngine("")
+
+    worker = EngineWorker(load, idle_seconds=lambda: 0.02)
+    worker.start()
+    until(lambda: worker.status.state is WorkerState.UNLOADED)
+    with pytest.raises(EngineNotReady):
+        answer(worker, never)
+    until(lambda: worker.status.state is WorkerState.FAILED)
+    assert worker.close(SECONDS)
+
+
 def test_close_while_unloaded() -> None:
     worker = EngineWorker(lambda _report: ScriptedEngine(""), idle_seconds=lambda: 0.02)
     worker.start()
