@@ -54,6 +54,10 @@ class Report:
 
 async def measure(model: str) -> Report:
     """Start servers and type; seconds, and only meaningful on a machine that does nothing else."""
+    # As pip installs it: with compiled modules, which some environments forbid to be kept.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for command in (_SERVER, _BARE):
+        await _initialize_ms(command)
     pairs = [(await _initialize_ms(_SERVER), await _initialize_ms(_BARE)) for _ in range(_STARTS)]
     start = time.perf_counter()
     async with Editor(_SERVER, {"model": model}) as editor:

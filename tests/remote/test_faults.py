@@ -2,9 +2,10 @@
 
 import json
 import logging
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -12,6 +13,7 @@ from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.completion import complete, prompt_at
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine.base import Engine, EngineError, GenerationRequest
+from dsc_lsp.engine.remote import connection
 from dsc_lsp.engine.remote.opening import open_remote
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
@@ -183,6 +185,19 @@ def test_each_fault_has_words_for_the_user(behaviour: Behaviour, told: str) -> N
         assert told in message
         assert server.place in message
         assert refusal(engine) == message, "an outage is told in one way"
+
+
+def test_a_server_that_takes_no_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its queue is full: a connection is neither taken nor refused, as behind a firewall."""
+    monkeypatch.setattr(connection, "_CONNECT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as waiting:
+        port = listener.getsockname()[1]
+        for _ in range(3):
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+        with engine_of(FakeServer(says("x"), {}, port)) as engine:
+            assert CANNOT_BE_REACHED in refusal(engine)
 
 
 def test_a_redirect_is_refused_and_the_key_stays_here() -> None:
