@@ -17,7 +17,7 @@ import pytest
 
 from dsc_lsp.models import STARTER_CHECKPOINT
 from tests.remote.gguf_file import write_gguf
-from tests.remote.processes import ServerProcess, free_port
+from tests.remote.processes import PLAINLY, ServerProcess, free_port
 
 INSTALLED = platformdirs.user_cache_path("dsc-lsp-tests") / "llama-server" / "llama-server"
 
@@ -27,14 +27,14 @@ class LlamaServer(ServerProcess):
 
     def counted(self, name: str) -> float:
         """Return one of the server's counters, such as ``prompt_tokens_total``."""
-        page = httpx2.get(f"{self.root}/metrics", trust_env=False).text
+        page = httpx2.get(f"{self.root}/metrics", **PLAINLY).text
         lines = (line for line in page.splitlines() if line.startswith(f"llamacpp:{name} "))
         return float(next(lines).split()[1])
 
     @property
     def is_generating(self) -> bool:
         """Whether the one slot computes, as the server's loop sees it between two tokens."""
-        return bool(httpx2.get(f"{self.root}/slots", trust_env=False).json()[0]["is_processing"])
+        return bool(httpx2.get(f"{self.root}/slots", **PLAINLY).json()[0]["is_processing"])
 
 
 def installed_command() -> Path:
