@@ -214,9 +214,9 @@ def _absolute_python(parts: list[str], folder: str, paths: Paths) -> str | None:
 def _looked_up_python(parts: list[str], folder: str, paths: Paths) -> str | None:
     bases = list(_folders_above(f"{folder}/." if folder else "."))
     bases += [posixpath.join(base, "src") for base in bases]
-    if parts and parts[0] == paths.root_name and "__init__.py" in paths.paths:
-        parts, bases = parts[1:], [""]
     found = paths.first(_python_files(bases, parts))
+    if found is None and parts[:1] == [paths.root_name]:  # the package itself has been opened
+        found = paths.first(_python_files([""], parts[1:]))
     if found is None and len(parts) > 1:
         tail = "/".join(parts)
         found = paths.ending(tail + ".py", folder) or paths.ending(tail + "/__init__.py", folder)
