@@ -28,9 +28,11 @@ from dsc_lsp.measure.fixed import FixedEngine
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
 from dsc_lsp.repository import IndexReport, Repository
 from dsc_lsp.repository.files import read, walk
-from dsc_lsp.repository.indexing import index_path
+from dsc_lsp.repository.indexing import index_path, reread
+from dsc_lsp.repository.store import Store
 from dsc_lsp.settings import Settings
 
+_SAVED = 200
 _PROBE_SECONDS = 0.001
 _LATE_MS = 5.0
 _SWITCH_SECONDS = 0.0005
@@ -119,6 +121,19 @@ async def typed(repository: Repository, root: Path, places: int) -> dict[str, fl
     return {"p50": round(found.p50, 2), "p99": round(found.p99, 2), "max": round(max(times), 2)}
 
 
+def saved_ms(root: Path, files: int) -> dict[str, float]:
+    """Return what the index takes to know a file that was saved, at random ones."""
+    store, times = Store(index_path(root)), list[float]()
+    paths = sorted(store.paths())
+    for path in Random(0).sample(paths, min(len(paths), files)):
+        start = time.perf_counter()
+        reread(root, store, [path])
+        times.append(1e3 * (time.perf_counter() - start))
+    store.close()
+    found = percentiles(times)
+    return {"p50": round(found.p50, 2), "p99": round(found.p99, 2)}
+
+
 async def _lateness_until(over: asyncio.Event) -> tuple[float, ...]:
     times: list[float] = []
     while not over.is_set():
@@ -184,6 +199,7 @@ async def _measured(root: Path, places: int) -> dict[str, object]:
         "disk_mb": round(size),
         "server_mb": round(psutil.Process().memory_info().rss / 1e6),
         "assembly_ms": keys,
+        "saved_ms": saved_ms(root, _SAVED),
     }
 
 
