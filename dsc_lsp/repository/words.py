@@ -48,4 +48,4 @@ def words_of(identifier: str) -> tuple[str, ...]:
 def words(texts: Iterable[str]) -> Iterable[str]:
     """Yield for each text its words with blanks between, each identifier once."""
     for text in texts:
-        yield " ".join(map(_joined.__getitem__, set(_IDENTIFIER.findall(text))))
+        yield " ".join(map(_joined.__getitem__, dict.fromkeys(_IDENTIFIER.findall(text))))
