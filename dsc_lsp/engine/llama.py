@@ -131,7 +131,7 @@ class Llama:
         group = config.heads // config.kv_heads
         mask = place.mask
         if mask is not None and group > 1:
-            mask = mask.repeat_interleave(group, dim=0)
+            mask = mask.unsqueeze(1).expand(-1, group, -1).reshape(tokens * group, -1)
         states = weights.embedding.index_select(0, ids)
         kept = cache.layers(place.length)
         for layer, (rows, keys, values) in zip(weights.layers, kept, strict=True):

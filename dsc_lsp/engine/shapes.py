@@ -31,4 +31,5 @@ def open_shape(shape: str, settings: Settings) -> LocalEngine:
         tokenizer=load_tokenizer(STARTER_CHECKPOINT / "tokenizer.json", DEEPSEEK_CODER_BASE),
         model=Llama(config, weights),
         context_tokens=min(settings.context_tokens, config.positions),
+        quantization=settings.quantization,
     )

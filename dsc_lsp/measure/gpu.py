@@ -5,7 +5,9 @@ compares graphs and our forward with what they stand for, then it types a trace 
 each shape: the milliseconds from a key to sixteen new tokens, against transformers' ``generate``
 for the same prompts, and decoding against what the memory allows, measured on the spot.
 
-Each part is written to the output when it is done, and a run that is cut off goes on there.
+Each part is written to the output when it is done, and a run that is cut off goes on there; so
+each shape can be a run of its own (``--shape``), and the table tells of all. A part that fails is
+noted with its reason, the others are measured, and the next run tries it again.
 """
 
 import argparse
@@ -63,18 +65,24 @@ class Key:
 
 
 def measure(plan: Plan, output: Path, say: Callable[[str], None] = lambda _text: None) -> Any:
-    """Return the results as JSON, those of an earlier run of the same plan included.
+    """Return the results as JSON, those of earlier runs with the same numbers included.
 
     Raises:
-        EngineError: the device is not there, or a shape does not fit it.
+        EngineError: the device is not there.
     """
     results = _read(output, plan)
+    parts, failed = results["parts"], results["failed"]
     for name, work in _parts(plan):
-        if name in results["parts"]:
+        if name in parts:
             say(f"{name}: done before")
             continue
         say(f"{name} …")
-        results["parts"][name] = work()
+        failed.pop(name, None)
+        try:
+            parts[name] = work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are measured
+            failed[name] = f"{type(error).__name__}: {error}"
+            say(f"{name} failed: {failed[name]}")
         output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return results
 
@@ -85,13 +93,14 @@ def table(results: Any) -> str:
     lines += ["| compared | equal | largest gap of logits |", "|---|---|---|"]
     lines += [
         f"| {one['name']} | {one['equal']} of {one['compared']} | {one['largest_gap']:.1e} |"
-        for one in results["parts"]["correctness"]
+        for one in results["parts"].get("correctness", ())
     ]
-    shapes = [results["parts"][name] for name in results["plan"]["shapes"]]
-    lines += ["", "| | " + " | ".join(results["plan"]["shapes"]) + " |"]
-    lines += ["|---" * (len(shapes) + 1) + "|"]
+    names = [name for name in SHAPES if name in results["parts"]]
+    lines += ["", "| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for text, cell in _ROWS.items():
-        lines.append(f"| {text} | " + " | ".join(cell(shape) for shape in shapes) + " |")
+        cells = [cell(results["parts"][name]) for name in names]
+        lines.append(f"| {text} | " + " | ".join(cells) + " |")
+    lines += [f"\n{name} failed: {reason}" for name, reason in results["failed"].items()]
     return "\n".join(lines)
 
 
@@ -127,6 +136,7 @@ def _correctness(plan: Plan) -> Any:
 def _shape(shape: str, plan: Plan) -> Any:
     from dsc_lsp.engine.devices import forget_peak, peak_bytes
     from dsc_lsp.engine.roofline import copy_bandwidth
+    from dsc_lsp.engine.room import give_back
     from dsc_lsp.engine.shapes import open_shape
 
     settings = Settings(
@@ -145,6 +155,7 @@ def _shape(shape: str, plan: Plan) -> Any:
     engine.close()
     del engine
     gc.collect()
+    give_back(device)
     steps = sum(key.steps for key in keys)
     step_ms = sum(key.decode_ms for key in keys) / max(1, steps)
     context = statistics.median(len(key.prompt.ids) for key in keys) + plan.new_tokens / 2
@@ -232,11 +243,14 @@ def _read(output: Path, plan: Plan) -> Any:
     from dsc_lsp.engine.devices import choose_device, describe
 
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers")]
+    numbers: Any = json.loads(json.dumps(asdict(plan)))
+    del numbers["shapes"]  # Each has a part of its own.
     machine = [describe(choose_device(plan.device)), f"Python {platform.python_version()}"]
     fresh: Any = {
         "machine": ", ".join([*machine, *versions]),
-        "plan": json.loads(json.dumps(asdict(plan))),
+        "plan": numbers,
         "parts": {},
+        "failed": {},
     }
     try:
         before: Any = json.loads(output.read_text(encoding="utf-8"))
@@ -247,12 +261,13 @@ def _read(output: Path, plan: Plan) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and print one table; 1 and one line on stderr if it cannot be."""
+    """Measure, and print one table; 1 and one line on stderr for what cannot be measured."""
     parser = argparse.ArgumentParser(description="The engine on a GPU, against what it could be.")
-    parser.add_argument("--device", default=Plan.device)
+    usual = Plan()
+    parser.add_argument("--device", default=usual.device)
     parser.add_argument("--shape", action="append", choices=tuple(SHAPES), help="(all three)")
-    parser.add_argument("--keys", type=int, default=Plan.keys)
-    parser.add_argument("--prompt-tokens", type=int, default=Plan.prompt_tokens)
+    parser.add_argument("--keys", type=int, default=usual.keys)
+    parser.add_argument("--prompt-tokens", type=int, default=usual.prompt_tokens)
     parser.add_argument("--output", type=Path, default=Path("gpu.json"), metavar="FILE.json")
     chosen = parser.parse_args(arguments)
     plan = Plan(
@@ -267,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dsc-lsp: {error}", file=sys.stderr)
         return 1
     print(table(results))
-    return 0
+    return 1 if results["failed"] else 0
 
 
 if __name__ == "__main__":

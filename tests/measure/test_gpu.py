@@ -52,8 +52,35 @@ def test_it_measures_prints_a_table_and_goes_on_where_it_was(
     monkeypatch.setattr(gpu, "_correctness", again)
     assert gpu.main(arguments) == 0
     assert capsys.readouterr().out == printed
-    with pytest.raises(AssertionError):
-        gpu.main([*arguments, "--keys", "7"])
+    assert gpu.main([*arguments, "--keys", "7"]) == 1, "other numbers are measured anew"
+    told = capsys.readouterr()
+    assert "tiny failed: AssertionError: it was measured before" in told.out
+    assert json.loads(output.read_text())["parts"] == {}
+
+
+def test_each_shape_may_be_a_run_of_its_own_and_one_that_fails_is_tried_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "gpu.json"
+    arguments = [*ARGUMENTS, "--output", str(output)]
+    measured, fits = gpu._shape, False
+
+    def shape(name: str, plan: gpu.Plan) -> Any:
+        if name != "tiny" and not fits:
+            raise torch.OutOfMemoryError("Tried to allocate 62 GiB")
+        return measured("tiny", plan)
+
+    monkeypatch.setattr(gpu, "_shape", shape)
+    monkeypatch.setattr(gpu, "_correctness", lambda _plan: [])
+    assert gpu.main(arguments) == 0
+    large = [*arguments[:2], "--shape", "deepseek-coder-33b", *arguments[4:]]
+    assert gpu.main(large) == 1
+    printed = capsys.readouterr().out
+    assert "| | tiny |" in printed
+    assert "deepseek-coder-33b failed: OutOfMemoryError: Tried to allocate 62 GiB" in printed
+    fits = True
+    assert gpu.main(large) == 0
+    assert "| | deepseek-coder-33b | tiny |" in capsys.readouterr().out
 
 
 def test_a_part_that_is_cut_off_leaves_those_before_it(
@@ -67,6 +94,20 @@ def test_a_part_that_is_cut_off_leaves_those_before_it(
     with pytest.raises(KeyboardInterrupt):
         gpu.main([*ARGUMENTS, "--output", str(output)])
     assert list(json.loads(output.read_text())["parts"]) == ["correctness"]
+
+
+def test_without_arguments_it_measures_the_three_shapes_as_the_goal_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = list[gpu.Plan]()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gpu, "measure", lambda plan, *_more: plans.append(plan) or {"failed": {}})
+    monkeypatch.setattr(gpu, "table", lambda _results: "")
+    assert gpu.main([]) == 0
+    [plan] = plans
+    assert plan == gpu.Plan()
+    assert len(plan.shapes) == 3
+    assert (plan.prompt_tokens, plan.new_tokens) == (2048, 16)
 
 
 def test_a_device_that_is_not_there_is_one_line(
