@@ -56,10 +56,10 @@ def opened_block(cursor: Cursor) -> str | None:
     """Return the indentation of the statement that opens the block to be filled at the cursor.
 
     It ends at the cursor, or is the last code above a cursor on a blank line. Behind the cursor
-    may stand what closes it, as editors insert by themselves. ``None`` where no
-    block begins, where it has a body already, or inside a comment or string.
+    may stand what closes it, as editors insert by themselves, and what goes on behind that.
+    ``None`` where no block begins, where it has a body already, or inside a comment or string.
     """
-    if not _CLOSERS_ONLY.fullmatch(cursor.line_after):
+    if not _CLOSERS_ONLY.fullmatch(cursor.line_after) and not _is_in_braces(cursor):
         return None
     language = language_of(cursor.document.language, cursor.document.uri)
     on_blank_line = not (cursor.line_before + cursor.line_after).strip()
@@ -151,6 +151,11 @@ def has_errors(document: Document) -> bool | None:
 def has_grammar(grammar: Grammar) -> bool:
     """Whether the grammar's package is installed and loads."""
     return _parser(grammar) is not None
+
+
+def _is_in_braces(cursor: Cursor) -> bool:
+    """Whether a brace is opened right before the cursor and closed right behind it."""
+    return cursor.line_before.rstrip().endswith("{") and cursor.line_after.lstrip().startswith("}")
 
 
 def _has_body(cursor: Cursor, opener: str) -> bool:

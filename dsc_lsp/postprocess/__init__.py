@@ -42,6 +42,7 @@ __all__ = [
 
 _CONTROL_TOKEN = re.compile(r"<[|｜][\w▁]{1,40}[|｜]>")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+_CLOSERS = frozenset(")]}")
 _LOOK_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
@@ -130,7 +131,14 @@ def _without_loop(text: str, place: _Place) -> str:
 
 def _within_extent(text: str, place: _Place) -> str:
     end = end_of(text + "\n" if place.finished else text, place.extent)
-    return text[:end] if end is not None or place.finished else _complete_lines(text)
+    if end is None and not place.finished:
+        return _complete_lines(text)
+    kept = text[:end]
+    # What the comma announced stands on the lines that are left out.
+    is_list_cut = (
+        text[len(kept) :].startswith("\n") and place.cursor.line_after.lstrip()[:1] in _CLOSERS
+    )
+    return kept.rstrip().removesuffix(",") if is_list_cut else kept
 
 
 def _complete_lines(text: str) -> str:
