@@ -72,7 +72,7 @@ _NEARNESS = np.eye(4, 3, dtype=np.float32)
 _LINE_FITS = slice(13, 17)
 _TEXT_FITS = slice(17, len(OF_OCCURRENCE))
 _RECENT_BYTES = 3_000
-_NEAR_BYTES = 40_000
+_NEAR_BYTES = 8_000
 _NEXT_BYTES = 300
 _NO_WORD = (False, False, False, False)
 _LINE_BYTES = 300

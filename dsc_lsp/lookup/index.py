@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dsc_lsp.lookup.occurrences import Source, Surroundings
+from dsc_lsp.lookup.occurrences import Source, Sources, Surroundings
 from dsc_lsp.lookup.prediction import Prediction
 from dsc_lsp.lookup.segment import Segment, Text
 
-_FRESH_BYTES = 256 * 1024
+_FRESH_BYTES = 64 * 1024
 """Texts of no more bytes than this are looked through at each question; more are sorted."""
-_SEGMENT_BYTES = 8 * 1024 * 1024
-_MERGED_AT_ONCE = 8
+_SEGMENT_BYTES = 16 * 1024 * 1024
+_MERGED_AT_ONCE = 6
 _LINE_BREAK = re.compile(r"\r\n?")
 
 
@@ -27,8 +27,12 @@ class _Sorted:
     live: npt.NDArray[np.bool_]
 
     @property
+    def size(self) -> int:
+        return len(self.segment.text.data)
+
+    @property
     def is_small(self) -> bool:
-        return len(self.segment.text.data) < _SEGMENT_BYTES // 2
+        return self.size < _SEGMENT_BYTES // 2
 
     @property
     def is_stale(self) -> bool:
@@ -51,25 +55,39 @@ class Index:
         self._waiting: dict[str, bytes] = {}
         self._segments: tuple[_Sorted, ...] = ()
         self._home: dict[str, tuple[_Sorted, int]] = {}
+        self._sources: Sources | None = None
+        self._sorter: threading.Thread | None = None
 
     def __len__(self) -> int:
         """How many files are known."""
         with self._lock:
-            return len({*self._fresh, *self._waiting, *self._home})
+            return self._count()
+
+    def _count(self) -> int:
+        return len(self._fresh) + len(self._waiting) + len(self._home)
 
     def update(self, path: str, text: str) -> None:
-        """Know this text of a file from now on.
+        """Know this text of a file from now on; returns at once.
 
-        Once in a while this sorts what has changed, which takes some 50 ms.
+        Once in a while a thread sorts what has changed, which takes some 50 ms.
         """
         data = plain(text)
         with self._lock:
             self._forget(path)
             self._fresh[path] = data
-            self._fresh_text = Text.of(self._fresh)
-            much = len(self._fresh_text.data) > _FRESH_BYTES
-        if much:
-            self._sort(self._fresh)
+            self._freshen()
+            if self._is_much and self._sorter is None:
+                self._sorter = threading.Thread(
+                    target=self._sort_fresh, name="lookup", daemon=True
+                )
+                self._sorter.start()
+
+    def settle(self) -> None:
+        """Wait until what has changed by now is sorted, as far as it is to be."""
+        with self._lock:
+            sorter = self._sorter
+        if sorter is not None:
+            sorter.join()
 
     def update_all(self, files: Iterable[tuple[str, str]]) -> None:
         """Know many files: some 5 s for 40 MB, so meant for a thread in the background.
@@ -92,7 +110,7 @@ class Index:
         """Know a file no longer; one that was never known is no error."""
         with self._lock:
             self._forget(path)
-            self._fresh_text = Text.of(self._fresh)
+            self._freshen()
 
     def at(self, path: str, before: str, after: str) -> Prediction:
         """Return what may follow at a cursor in a file, between these two texts.
@@ -100,14 +118,30 @@ class Index:
         What the index knows of the file itself is left out: the two texts are newer.
         """
         with self._lock:
-            fresh, segments = self._fresh_text, self._segments
-            home, number = self._home.get(path, (None, -1))
-        sources = [_fresh_source(fresh, path)] if fresh.paths else []
-        for one in segments:
-            own = number if one is home else None
-            sources.append(Source(one.segment.text, one.live, own, one.segment))
-        files = len(self)
-        return Prediction(Surroundings.of(path, plain(before), plain(after)), sources, files)
+            files, sources = self._count(), self._sources
+            if sources is None:
+                sources = self._sources = Sources(self._everything())
+            own = self._number(path, sources)
+        around = Surroundings.of(path, own, plain(before), plain(after))
+        return Prediction(around, sources, files)
+
+    def _everything(self) -> list[Source]:
+        every = [Source(one.segment.text, one.segment, one.live) for one in self._segments]
+        if not self._fresh:
+            return every
+        live = np.ones(len(self._fresh), np.bool_)
+        return [*every, Source(self._fresh_text, None, live)]
+
+    def _number(self, path: str, sources: Sources) -> int:
+        """Return the number of a file among all that are looked in, -1 if it is not there."""
+        if path in self._fresh:
+            return sources.first_files[-1] + self._fresh_text.paths.index(path)
+        home = self._home.get(path)
+        return -1 if home is None else sources.first_files[self._segments.index(home[0])] + home[1]
+
+    def _freshen(self) -> None:
+        self._fresh_text = Text.of(self._fresh)
+        self._sources = None
 
     def _forget(self, path: str) -> None:
         self._fresh.pop(path, None)
@@ -115,6 +149,20 @@ class Index:
         home = self._home.pop(path, None)
         if home is not None:
             home[0].live[home[1]] = False
+            self._sources = None
+
+    @property
+    def _is_much(self) -> bool:
+        """Whether more has changed than is worth looking through at each question."""
+        return len(self._fresh_text.data) > _FRESH_BYTES
+
+    def _sort_fresh(self) -> None:
+        while True:
+            self._sort(self._fresh)
+            with self._lock:
+                if not self._is_much:
+                    self._sorter = None
+                    return
 
     def _sort(self, unsorted: dict[str, bytes]) -> None:
         """Make a segment of what stands in ``_fresh`` or ``_waiting``, and merge small ones."""
@@ -129,14 +177,14 @@ class Index:
                 self._add(segment, current)
                 for path in (path for path, is_it in zip(batch, current, strict=True) if is_it):
                     del unsorted[path]
-                self._fresh_text = Text.of(self._fresh)
+                self._freshen()
             self._merge()
 
     def _merge(self) -> None:
         """Sort small segments into one, when there are many, and drop what is no longer live."""
-        small = [one for one in self._segments if one.is_small]
-        merged = small if len(small) >= _MERGED_AT_ONCE else []
-        merged = [*merged, *(one for one in self._segments if one.is_stale and one not in merged)]
+        small = sorted((one for one in self._segments if one.is_small), key=lambda one: one.size)
+        merged = _of_like_size(small) if len(small) >= _MERGED_AT_ONCE else []
+        merged += [one for one in self._segments if one.is_stale and one not in merged]
         if not merged:
             return
         with self._lock:
@@ -149,6 +197,7 @@ class Index:
         segment = Segment.of(batch) if batch else None
         with self._lock:
             self._segments = tuple(one for one in self._segments if one not in merged)
+            self._sources = None
             if segment is not None:
                 self._add(segment, [self._home.get(path) is home for path, home in homes.items()])
 
@@ -161,13 +210,22 @@ class Index:
                 self._home[path] = (one, number)
 
 
+def _of_like_size(segments: Sequence[_Sorted]) -> list[_Sorted]:
+    """Return the smallest segments, up to one that is larger than all of them together.
+
+    So a large one is not sorted anew for every few small ones.
+    """
+    merged, size = list(segments[:2]), sum(one.size for one in segments[:2])
+    for one in segments[2:]:
+        if one.size > size:
+            break
+        merged.append(one)
+        size += one.size
+    return merged
+
+
 def plain(text: str) -> bytes:
     """Return a text in UTF-8, with ``\\n`` for every line break and without zeros."""
     if "\r" in text:
         text = _LINE_BREAK.sub("\n", text)
     return text.replace("\0", " ").encode("utf-8", "replace")
-
-
-def _fresh_source(fresh: Text, path: str) -> Source:
-    own = fresh.paths.index(path) if path in fresh.paths else None
-    return Source(fresh, np.ones(len(fresh.paths), np.bool_), own, None)

@@ -6,7 +6,6 @@ really written next (``dsc_lsp.measure.fit``).
 """
 
 import json
-from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
@@ -23,7 +22,7 @@ from dsc_lsp.lookup.features import (
     describe_all,
 )
 from dsc_lsp.lookup.lexemes import Places, lexeme_at
-from dsc_lsp.lookup.occurrences import Source, Surroundings, occurrences
+from dsc_lsp.lookup.occurrences import Sources, Surroundings, occurrences
 
 Weights = npt.NDArray[np.float32]
 
@@ -33,7 +32,7 @@ _LEAST_WEIGHT = 0.001
 class Prediction:
     """What may follow at one cursor; to be asked again as the answer grows, by one thread."""
 
-    def __init__(self, around: Surroundings, sources: Sequence[Source], files: int) -> None:
+    def __init__(self, around: Surroundings, sources: Sources, files: int) -> None:
         self.files = files
         self._around = around
         self._sources = sources

@@ -4,6 +4,7 @@ Every text has zeros at both ends and a zero behind each file, so that nothing i
 and the start of a file is something that can match.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ LONGEST = 64
 """Matches are told apart up to so many bytes."""
 
 _KEY_BYTES = 24
+_WORD_BYTES = 8
+_SPACING = 64
+"""The word before each so many-th place is kept, so that few places are touched in a search."""
+_NOWHERE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -51,41 +56,34 @@ class Text:
         start = int(self.starts[number])
         return self.data[start : self.data.index(0, start)]
 
-    def file_of(self, places: Places) -> Places:
-        """Return the number, in ``paths``, of the file that each place is in."""
-        return np.searchsorted(self.starts, places, side="right") - 1
-
-    def lengths(self, places: Places, before: bytes) -> Places:
-        """Return how many bytes before each place are those that ``before`` ends with."""
-        wanted = np.frombuffer(before[: -LONGEST - 1 : -1], np.uint8)
-        there = self.array[places[:, None] - 1 - np.arange(len(wanted))]
-        differs = np.ones((len(places), len(wanted) + 1), np.bool_)
-        np.not_equal(there, wanted, out=differs[:, :-1])
-        return differs.argmax(axis=1)
-
-    def followed_by(self, places: Places, text: bytes) -> npt.NDArray[np.bool_]:
-        """Return at which places a text of at most ``LONGEST`` bytes stands."""
-        there = self.array[places[:, None] + np.arange(len(text))]
-        return (there == np.frombuffer(text, np.uint8)).all(axis=1)
-
-    def scan(self, before: bytes, most: int) -> Places:
+    def scan(self, before: bytes, most: int) -> list[int]:
         """Return at most ``most`` places with the longest match, by looking at the whole text.
 
-        Of those that agree equally far the last ones; none amid a run of blanks.
+        Of those that agree equally far, or in many bytes, the last ones; none amid a run of
+        blanks.
         """
-        array, wanted = self.array, before[: -LONGEST - 1 : -1]
-        places = np.flatnonzero(array[LONGEST:-LONGEST] == wanted[0]) + LONGEST + 1
-        if wanted[0] in b" \t":
-            places = places[array[places] != wanted[0]]
-        for depth in range(1, len(wanted)):
+        there, wanted = self.array, before[: -LONGEST - 1 : -1]
+        ends, depth = there[LONGEST - 1 : -LONGEST] == wanted[0], 1
+        places = _NOWHERE
+        if len(wanted) > 1:
+            # Two bytes at once leave few places to look at one by one.
+            both = ends & (there[LONGEST - 2 : -LONGEST - 1] == wanted[1])
+            places, depth = self._behind(both, wanted[0]), 2
+        if len(places) < most:
+            places, depth = self._behind(ends, wanted[0]), 1
+        for looked in range(depth, min(len(wanted), _KEY_BYTES)):
             if len(places) <= most:
                 break
-            agrees = array[places - 1 - depth] == wanted[depth]
+            agrees = there[places - 1 - looked] == wanted[looked]
             longer = places[agrees]
             if len(longer) < most:
-                return np.concatenate((places[~agrees][len(longer) - most :], longer))
+                return np.concatenate((places[~agrees][len(longer) - most :], longer)).tolist()
             places = longer
-        return places[-most:]
+        return places[-most:].tolist()
+
+    def _behind(self, ends: npt.NDArray[np.bool_], last: int) -> Places:
+        places = np.flatnonzero(ends) + LONGEST
+        return places[self.array[places] != last] if last in b" \t" else places
 
 
 @dataclass(frozen=True)
@@ -98,33 +96,44 @@ class Segment:
 
     text: Text
     places: npt.NDArray[np.int32]
+    words: "array[int]"
 
     @staticmethod
     def of(files: Mapping[str, bytes]) -> "Segment":
-        """Sort the files' places; costs some 0.15 s a megabyte."""
+        """Sort the files' places; costs some 0.1 s a megabyte."""
         text = Text.of(files)
-        places = boundaries(text.array)
-        places = places[(places >= LONGEST) & (places < len(text.data) - LONGEST)]
-        return Segment(text, _sorted(text.data, places).astype(np.int32))
+        places = boundaries(text.array).astype(np.int32)
+        places = places[(places >= LONGEST) & (text.array[places] != 0)]  # nothing follows an end
+        ordered = _sorted(text.data, places)
+        words = array("Q", _words(text.data)[ordered[::_SPACING] - _WORD_BYTES].tobytes())
+        return Segment(text, ordered, words)
 
-    def nearest(self, before: bytes, most: int) -> Places:
+    def nearest(self, before: bytes, most: int) -> list[int]:
         """Return at most ``most`` places, those with the longest text in common before them.
 
         Of more than that which agree in many bytes, an even sample.
         """
         key = before[: -_KEY_BYTES - 1 : -1]
-        low = bisect_left(self.places, key, key=self._key)
+        word = int.from_bytes(before[-_WORD_BYTES:].rjust(_WORD_BYTES, b"\0"), "little")
+        first = max(0, bisect_left(self.words, word) - 1) * _SPACING
+        last = min(bisect_right(self.words, word) * _SPACING, len(self.places))
+        low = bisect_left(self._numbers, key, first, last, key=self._key)
         high = low
         if len(key) == _KEY_BYTES:
-            high = bisect_right(self.places, key, lo=low, key=self._key)
-        if high - low > most:
-            return self.places[np.linspace(low, high - 1, most).astype(np.int64)].astype(np.int64)
+            if low + most < last and self._key(self._numbers[low + most]) == key:
+                high = bisect_right(self._numbers, key, low + most, last, key=self._key)
+                return self.places[np.linspace(low, high - 1, most).astype(np.int64)].tolist()
+            high = bisect_right(self._numbers, key, low, min(low + most, last), key=self._key)
         rest = (most - (high - low)) // 2
-        return self.places[max(0, low - rest) : high + rest].astype(np.int64)
+        return self.places[max(0, low - rest) : high + rest].tolist()
 
-    def _key(self, place: np.int32) -> bytes:
-        end = int(place)
-        return self.text.data[end - _KEY_BYTES : end][::-1]
+    @cached_property
+    def _numbers(self) -> "memoryview[int]":
+        """The places as numbers of Python, which takes half the time that NumPy's take."""
+        return memoryview(self.places.data)
+
+    def _key(self, place: int) -> bytes:
+        return self.text.data[place - 1 : place - _KEY_BYTES - 1 : -1]
 
 
 def folder_number(path: str) -> int:
@@ -132,8 +141,22 @@ def folder_number(path: str) -> int:
     return hash(path.rpartition("/")[0])
 
 
-def _sorted(data: bytes, places: Places) -> Places:
-    """Sort by the bytes before each place, the nearest first."""
-    # Eight bytes read as one little-endian number have the last byte as their highest digit.
-    words = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
-    return places[np.lexsort([words[places - offset] for offset in range(_KEY_BYTES, 0, -8)])]
+def _words(data: bytes) -> npt.NDArray[np.uint64]:
+    """Return the eight bytes from each place on as a number, the last byte its highest digit."""
+    return np.ndarray((len(data) - _WORD_BYTES + 1,), "<u8", data, strides=(1,))
+
+
+def _sorted(data: bytes, places: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Sort by the bytes before each place, the nearest first; places of one last byte at a time.
+
+    That takes little memory at once, and less time than all together.
+    """
+    words, last = _words(data), np.frombuffer(data, np.uint8)[places - 1]
+    ordered = places[np.argsort(last, kind="stable")]
+    begin = 0
+    for end in np.cumsum(np.bincount(last)).tolist():
+        alike = ordered[begin:end]
+        keys = [words[alike - at] for at in range(_KEY_BYTES, 0, -_WORD_BYTES)]
+        ordered[begin:end] = alike[np.lexsort(keys)]
+        begin = end
+    return ordered

@@ -25,6 +25,7 @@ from dsc_lsp.repository.files import walk
 _EDITS_OF_A_FILE = 5
 _LONGEST_GOLD = 100
 _LOOK_SECONDS = 0.01
+_KEY_SECONDS = 0.02
 _MEGABYTE = 1_000_000
 
 
@@ -85,7 +86,8 @@ def measure(paths: Sequence[Path], choice: random.Random, *, cursors: int) -> Re
         start = time.perf_counter()
         index.update_all(texts)
         build_seconds = time.perf_counter() - start
-    updates = list(_update_ms(index, paths, choice, files=cursors // 2))
+    updates = list(_update_ms(index, paths, choice, files=cursors // 4))
+    index.settle()
     first: list[float] = []
     others: list[float] = []
     for times in _question_ms(index, paths, choice, cursors=cursors):
@@ -155,7 +157,7 @@ class _Memory:
 def _update_ms(
     index: Index, paths: Sequence[Path], choice: random.Random, *, files: int
 ) -> Iterator[float]:
-    """Type a few characters into each of some files."""
+    """Type a few characters into each of some files, faster than anybody can."""
     for path in choice.choices(paths, k=files):
         text = _read(path)
         at = choice.randrange(len(text) + 1)
@@ -164,6 +166,7 @@ def _update_ms(
             start = time.perf_counter()
             index.update(path.absolute().as_uri(), edited)
             yield _since(start)
+            time.sleep(_KEY_SECONDS)
 
 
 def _question_ms(

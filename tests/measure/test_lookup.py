@@ -18,7 +18,7 @@ def test_the_command_knows_a_sample_of_files_edits_some_and_asks(
     assert main([*arguments, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["files"], report["characters"]) == (5, 5 * 9 * len("value_1 = compute(1)\n"))
-    assert report["updates"] == 4 * 5
+    assert report["updates"] == 2 * 5
     assert report["questions"] >= 8
     assert 0 < report["question_ms"]["p50"] <= report["question_ms"]["p99"]
     assert main(arguments) == 0

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,7 +54,7 @@ def test_changes_lead_to_the_index_that_is_built_anew(
     made: list[tuple[str, str | None]], before: str, after: str
 ):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index, "_FRESH_BYTES", 0)
+        patch.setattr(index, "_FRESH_BYTES", 2 * LONGEST)
         changed = Index()
         current: dict[str, str] = {}
         for path, text in made:
@@ -62,6 +63,7 @@ def test_changes_lead_to_the_index_that_is_built_anew(
                 current.pop(path, None)
             else:
                 changed.update(path, text)
+                changed.settle()
                 current[path] = text
     anew = Index()
     anew.update_all(current.items())
@@ -108,18 +110,47 @@ def test_the_nearest_places_of_a_segment_are_those_of_a_search_through_all(
 ):
     segment = Segment.of({str(number): text.encode() for number, text in enumerate(files)})
     wanted = b"\0" + before.encode()
-    every = segment.text.lengths(segment.places.astype("int64"), wanted)
-    nearest = segment.text.lengths(segment.nearest(wanted, 4), wanted)
-    if len(every):
-        assert nearest.max() == every.max()
+    every = [agreed(segment.text, place, wanted) for place in segment.places.tolist()]
+    nearest = [agreed(segment.text, place, wanted) for place in segment.nearest(wanted, 4)]
+    if every:
+        assert max(nearest) == max(every)
+
+
+@given(texts, texts, st.integers(1, 5))
+def test_a_scan_finds_the_longest_matches(text: str, before: str, most: int):
+    whole = Text.of({"a": text.encode()})
+    wanted = b"\0" + before.encode()
+    blank = wanted[-1:] in b" \t"
+    every = [
+        agreed(whole, place, wanted)
+        for place in range(LONGEST, LONGEST + len(text.encode()) + 1)
+        if not (blank and whole.data[place] == wanted[-1])
+    ]
+    many = 24  # that agree in more are all the same
+    longest = sorted((min(length, many) for length in every if length), reverse=True)[:most]
+    found = [min(agreed(whole, place, wanted), many) for place in whole.scan(wanted, most)]
+    assert sorted(found, reverse=True) == longest
+
+
+def agreed(text: Text, place: int, before: bytes) -> int:
+    """How many bytes before a place are those that ``before`` ends with, looked at one by one."""
+    return next(
+        (
+            length
+            for length in range(min(LONGEST, len(before)))
+            if text.data[place - 1 - length] != before[-1 - length]
+        ),
+        min(LONGEST, len(before)),
+    )
 
 
 def test_a_place_matches_as_far_back_as_it_agrees():
     text = Text.of({"a": b"one two", "b": b"two two"})
     places = text.scan(b"\0two", 10)
-    agreed = dict(zip(places.tolist(), text.lengths(places, b"\0two").tolist(), strict=True))
-    assert sorted(agreed.values()) == [1, 3, 3, 4]  # "o|ne", "two|" twice, and where a file begins
-    assert [text.paths[number] for number in text.file_of(places).tolist()].count("b") == 2
+    lengths = sorted(agreed(text, place, b"\0two") for place in places)
+    assert lengths == [1, 3, 3, 4]  # "o|ne", "two|" twice, and where a file begins
+    files = (np.searchsorted(text.starts, places, side="right") - 1).tolist()
+    assert [text.paths[number] for number in files].count("b") == 2
     assert [text.file(0), text.file(1)] == [b"one two", b"two two"]
 
 
