@@ -7,6 +7,7 @@ import pytest
 
 from dsc_lsp.cli import bench as cli_bench
 from dsc_lsp.cli import main
+from dsc_lsp.measure import overhead
 from tests.remote.fake_server import answer, says, serving
 from tests.remote.llama_server import LlamaServer
 from tests.remote.processes import free_port
@@ -17,6 +18,7 @@ def _short_overhead(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the server costs without a model is measured elsewhere, and takes seconds."""
     monkeypatch.setattr(cli_bench, "_OVERHEAD_KEYS", "abc")
     monkeypatch.setattr(cli_bench, "_LONG_LINES", 100)
+    monkeypatch.setattr(overhead, "_LOOK_SECONDS", 0.0)
 
 
 def bench(capsys: pytest.CaptureFixture[str], url: str) -> dict[str, Any]:
