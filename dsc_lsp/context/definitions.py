@@ -117,10 +117,7 @@ def _reasons(
     """Yield why a definition could be wanted, with what that is worth."""
     name, near = definition.name, at.near
     if owner is None:
-        if near.last and (near.last in file.modules or file.handed_on.get(name) == near.last):
-            yield f"of the module {near.last}", _OF_MODULE_BEFORE_DOT
-        elif file.modules:
-            yield "of an imported module", _IN_IMPORTED_MODULE
+        yield from _reasons_of_module(name, file, near)
     else:
         yield from _reasons_of_member(name, owner, file, at)
     if name in near.callees:
@@ -137,6 +134,15 @@ def _reasons(
         heard = at.heard[name] = max(near.words.get(word, 0.0) for word in words_of(name))
     if heard:
         yield "shares words with the code near the cursor", _SHARES_WORDS * min(heard, 1.0)
+
+
+def _reasons_of_module(name: str, file: Reached, near: Near) -> Iterator[tuple[str, float]]:
+    if near.last and (near.last in file.modules or file.handed_on.get(name) == near.last):
+        yield f"of the module {near.last}", _OF_MODULE_BEFORE_DOT
+    elif "*" in file.modules and not near.last:
+        yield "imported with all that the module has", _IMPORTED_BY_NAME
+    elif file.modules:
+        yield "of an imported module", _IN_IMPORTED_MODULE
 
 
 def _reasons_of_member(
@@ -163,7 +169,7 @@ def _discount(name: str, owner: Definition | None, file: Reached, at: _Situation
     """Return the share of its worth that a definition keeps: it is far, private or known."""
     share = _BY_DISTANCE[file.distance]
     if name.startswith("_") and at.near.last not in _SELF:
-        is_sure = owner is not None and owner.name in at.types
+        is_sure = at.near.last in file.modules if owner is None else owner.name in at.types
         share *= _PRIVATE_OF_TYPE if is_sure else _PRIVATE
     if not name.startswith(at.near.typed):
         share *= _OTHER_THAN_TYPED

@@ -9,6 +9,7 @@ from dsc_lsp.repository.workspace import Resolved, Workspace
 
 _MOST_FILES = 48
 _MOST_STEPS = 3
+_MOST_HANDED_ON = 400
 _HANDING_ON = ("/__init__.py", "/index.ts", "/index.js", "/mod.rs")
 _STEM = re.compile(r"(/__init__|/index|/mod)?(\.d)?\.\w+$")
 
@@ -38,7 +39,7 @@ def reached(path: str, entries: Resolved, workspace: Workspace) -> list[Reached]
                 file = found.setdefault(origin, Reached(origin, 1))
                 _note(file, named)
                 if origin == target and file.modules:
-                    _note_handed_on(found, file, named, workspace)
+                    _note_handed_on(found, target, named.local, workspace, _MOST_STEPS)
     for target in list(found):
         for _, files in workspace.imports_of(target):
             for further in files:
@@ -47,7 +48,11 @@ def reached(path: str, entries: Resolved, workspace: Workspace) -> list[Reached]
     for sibling in workspace.siblings(path):
         found.setdefault(sibling, Reached(sibling, 3))
     found.pop(path, None)
-    return sorted(found.values(), key=lambda file: file.distance)[:_MOST_FILES]
+    return sorted(found.values(), key=_rank)[:_MOST_FILES]
+
+
+def _rank(file: Reached) -> tuple[int, bool]:
+    return file.distance, not (file.names or file.modules)
 
 
 def _note(file: Reached, entry: Import) -> None:
@@ -60,15 +65,19 @@ def _note(file: Reached, entry: Import) -> None:
 
 
 def _note_handed_on(
-    found: dict[str, Reached], module: Reached, entry: Import, workspace: Workspace
+    found: dict[str, Reached], module: str, local: str, workspace: Workspace, steps: int
 ) -> None:
     """Note the files that a module has names from: they are used as the module's own."""
-    if not module.path.endswith(_HANDING_ON):
+    if not steps or not module.endswith(_HANDING_ON):
         return
-    for inner, files in workspace.imports_of(module.path):
-        if inner.name and inner.name != "*":
-            source = found.setdefault(files[0], Reached(files[0], 1))
-            source.handed_on.setdefault(inner.local, entry.local)
+    for inner, files in workspace.imports_of(module)[:_MOST_HANDED_ON]:
+        if inner.name == "*":
+            found.setdefault(files[0], Reached(files[0], 1)).modules.add(local)
+            _note_handed_on(found, files[0], local, workspace, steps - 1)
+        elif inner.name:
+            for origin, named in _origins(inner, files[0], workspace):
+                source = found.setdefault(origin, Reached(origin, 1))
+                source.handed_on.setdefault(named.name, local)
 
 
 def _is_module(entry: Import, target: str) -> bool:
