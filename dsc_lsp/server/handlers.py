@@ -67,6 +67,7 @@ async def initialized(server: Server, _params: types.InitializedParams) -> None:
     server.status.begin(server.client_capabilities.experimental)
     server.worker.start()
     server.in_background(feedback.keep_statistics(server))
+    server.in_background(server.wire.rehearse())
     can = server.client_capabilities.workspace
     if can is not None and can.configuration:
         await _pull_settings(server)
