@@ -31,6 +31,7 @@
 
 (defvar-local dsc--suggestions nil "What is offered.")
 (defvar-local dsc--chosen 0 "Which of `dsc--suggestions' is shown.")
+(defvar-local dsc--all nil "Whether alternatives were asked for: a server makes them on purpose only.")
 (defvar-local dsc--overlay nil "The overlay with the ghost text, or nil.")
 (defvar-local dsc--timer nil "The timer that asks.")
 (defvar-local dsc--place nil "Tick and point at the last command.")
@@ -83,7 +84,7 @@ At the end of a line, it is the whole next one."
   (dsc--take #'dsc--first-line))
 
 (defun dsc-next ()
-  "Show the next suggestion."
+  "Show the next suggestion, or one if none is shown; the server is asked for others."
   (interactive)
   (dsc--choose 1))
 
@@ -173,14 +174,20 @@ At the end of a line, it is the whole next one."
   (when dsc--timer
     (cancel-timer dsc--timer)
     (setq dsc--timer nil))
-  (setq dsc--suggestions nil)
+  (setq dsc--suggestions nil
+        dsc--all nil)
   (dsc--hide))
 
 (defun dsc--choose (step)
-  "Show the suggestion that is STEP further."
-  (when dsc--suggestions
+  "Show the suggestion that is STEP further; ask for alternatives first."
+  (cond
+   ((not (dsc--is-served))
+    (user-error "No language server with ghost text has this buffer"))
+   ((and dsc--all dsc--suggestions)
     (setq dsc--chosen (mod (+ dsc--chosen step) (length dsc--suggestions)))
-    (dsc--show t)))
+    (dsc--show t))
+   (t
+    (dsc--ask (current-buffer) (dsc--place-now) step))))
 
 ;;;; Asking
 
@@ -207,8 +214,9 @@ At the end of a line, it is the whole next one."
   "Return whether a server with ghost text has this buffer."
   (and (eglot-managed-p) (eglot-server-capable :inlineCompletionProvider)))
 
-(defun dsc--ask (buffer place)
-  "Ask for suggestions in a BUFFER, unless it has left a PLACE."
+(defun dsc--ask (buffer place &optional step)
+  "Ask for suggestions in a BUFFER, unless it has left a PLACE.
+With a STEP alternatives are wanted, and the one so many further than what is shown."
   (when (buffer-live-p buffer)
     (with-current-buffer buffer
       (setq dsc--timer nil)
@@ -217,21 +225,27 @@ At the end of a line, it is the whole next one."
         (eglot--signal-textDocument/didChange)
         (jsonrpc-async-request
          (eglot-current-server) :textDocument/inlineCompletion
-         (append (eglot--TextDocumentPositionParams) '(:context (:triggerKind 2)))
-         :success-fn (lambda (answer) (dsc--answered buffer place answer))
+         (append (eglot--TextDocumentPositionParams)
+                 (list :context (list :triggerKind (if step 1 2))))
+         :success-fn (lambda (answer) (dsc--answered buffer place answer step))
          ;; Cancelled: a newer request has taken its place.
          :error-fn #'ignore
          :timeout-fn #'ignore)))))
 
-(defun dsc--answered (buffer place answer)
-  "Show the ANSWER for a PLACE in a BUFFER, unless it is no more."
+(defun dsc--answered (buffer place answer step)
+  "Show the ANSWER for a PLACE in a BUFFER, unless it is no more.
+With a STEP show the suggestion so many further than what is shown, if there is any."
   (when (buffer-live-p buffer)
     (with-current-buffer buffer
-      (when (and dsc-mode (equal place (dsc--place-now)))
-        (setq dsc--chosen 0
-              dsc--suggestions (mapcar #'dsc--suggestion-of
-                                       (if (vectorp answer) answer (plist-get answer :items))))
-        (dsc--show)))))
+      (let ((items (if (vectorp answer) answer (plist-get answer :items))))
+        (when (and dsc-mode
+                   (equal place (dsc--place-now))
+                   ;; Whom nothing more is said keeps what is there.
+                   (or (null step) (length> items 0)))
+          (setq dsc--chosen (if (and step dsc--suggestions) (mod step (length items)) 0)
+                dsc--all (and step t)
+                dsc--suggestions (mapcar #'dsc--suggestion-of items))
+          (dsc--show step))))))
 
 (defun dsc--suggestion-of (item)
   "Return the suggestion that an ITEM of the protocol is."

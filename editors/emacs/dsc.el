@@ -121,10 +121,16 @@ Eglot has one server for a buffer: this one takes the place of others in MODES."
 (defvar lsp-language-id-configuration)
 (defvar lsp-inline-completion-active-map)
 (defvar lsp-inline-completion-idle-delay)
+(defvar lsp-inline-completion--items)
+(defvar lsp-inline-completion--start-point)
 (declare-function lsp-register-client "lsp-mode")
 (declare-function make-lsp-client "lsp-mode")
 (declare-function lsp-stdio-connection "lsp-mode")
 (declare-function lsp-inline-completion--define-key "lsp-inline-completion")
+(declare-function lsp-inline-completion--active-p "lsp-inline-completion")
+(declare-function lsp-inline-completion-display "lsp-inline-completion")
+(declare-function lsp-inline-completion-next "lsp-inline-completion")
+(declare-function lsp-inline-completion-prev "lsp-inline-completion")
 
 (defun dsc--serves-buffer (_file mode)
   "Return whether the server is for a buffer of a major MODE."
@@ -144,9 +150,34 @@ Eglot has one server for a buffer: this one takes the place of others in MODES."
       :server-id 'dsc)))
   (with-eval-after-load 'lsp-inline-completion
     (setq lsp-inline-completion-idle-delay 0.2)
-    (dolist (key '("TAB" "<tab>"))
-      (lsp-inline-completion--define-key lsp-inline-completion-active-map (kbd key)
-                                         'lsp-inline-completion-accept 'keep))))
+    (pcase-dolist (`(,key . ,command) '(("TAB" . lsp-inline-completion-accept)
+                                        ("<tab>" . lsp-inline-completion-accept)
+                                        ("M-n" . dsc-lsp-next)
+                                        ("M-p" . dsc-lsp-previous)
+                                        ("C-n" . dsc-lsp-next)
+                                        ("C-p" . dsc-lsp-previous)))
+      (lsp-inline-completion--define-key lsp-inline-completion-active-map (kbd key) command 'keep))))
+
+(defun dsc-lsp-next ()
+  "Show lsp-mode's next suggestion; the server is asked for others."
+  (interactive)
+  (dsc--lsp-choose #'lsp-inline-completion-next))
+
+(defun dsc-lsp-previous ()
+  "Show lsp-mode's suggestion before; the server is asked for others."
+  (interactive)
+  (dsc--lsp-choose #'lsp-inline-completion-prev))
+
+(defun dsc--lsp-choose (choose)
+  "Ask for alternatives, if there are none yet, and CHOOSE one."
+  ;; On its own lsp-mode asks as one who types, and a server makes alternatives on purpose only.
+  (unless (cdr lsp-inline-completion--items)
+    ;; While it shows a suggestion it may have moved point.
+    (when (lsp-inline-completion--active-p)
+      (goto-char lsp-inline-completion--start-point))
+    (lsp-inline-completion-display))
+  (when (lsp-inline-completion--active-p)
+    (funcall choose)))
 
 (provide 'dsc)
 ;;; dsc.el ends here

@@ -22,23 +22,23 @@ KNOWN = (
     "def area(width, height):\n    return width * height",
     'greeting = "é☃😀 naïve"',
     "answer = 42",
+    "answer = None",
+    "answer = 7 * 6",
 )
-"""Texts that are continued from their third character on."""
-
-ALTERNATIVES = {"answer = 42": ("7 * 6", "None")}
-"""What else may follow the sign of equality in a known text."""
+"""Texts that are continued from their third character on, the likelier ones first."""
 
 _SHORTEST = 3
 
 
 def continuation(before: str, rank: int = 0) -> str:
-    """Return the rest of the known text that the text before the cursor has begun, if any."""
-    for known in KNOWN:
-        for length in range(len(known) - 1, _SHORTEST - 1, -1):
-            if before.endswith(known[:length]):
-                others = ALTERNATIVES.get(known, ()) if before.endswith("= ") else ()
-                return dict(enumerate((known[length:], *others))).get(rank, "")
-    return ""
+    """Return the rest of a known text that the text before the cursor has begun, if any."""
+    rests = [
+        known[length:]
+        for known in KNOWN
+        for length in range(len(known) - 1, _SHORTEST - 1, -1)
+        if before.endswith(known[:length])
+    ]
+    return rests[rank] if rank < len(rests) else ""
 
 
 class KnowingEngine(ScriptedEngine):

@@ -173,6 +173,54 @@ def test_eglot_moving_away_takes_the_ghost_text_away(start: Start, home: Sandbox
     saved(editor, home, "total = su\n")
 
 
+def test_eglot_next_and_previous_show_the_alternatives_in_turn(
+    start: Start, home: Sandbox
+) -> None:
+    editor = ready(start(EGLOT), home)
+    editor.type("ans")
+    editor.until("answer = 42")
+    for key, shown in (
+        ("M-n", "answer = None (2/3)"),
+        ("M-n", "answer = 7 * 6 (3/3)"),
+        ("M-n", "answer = 42 (1/3)"),
+        ("M-p", "answer = 7 * 6 (3/3)"),
+    ):
+        editor.press(key)
+        editor.until(shown)
+    editor.press("Tab")
+    saved(editor, home, "answer = 7 * 6\n")
+
+
+def test_eglot_next_asks_where_nothing_is_shown(start: Start, home: Sandbox) -> None:
+    editor = ready(start(EGLOT), home)
+    editor.type("ans")
+    editor.until("answer = 42")
+    editor.press("C-g")
+    editor.until_gone("= 42")
+    editor.press("M-x")
+    editor.type("dsc-next")
+    editor.press("Enter")
+    editor.until("answer = 42 (1/3)")
+
+
+def test_lsp_mode_next_and_previous_show_the_alternatives_in_turn(
+    start: Start, home: Sandbox
+) -> None:
+    editor = ready(start(LSP_MODE), home)
+    editor.type("ans")
+    editor.until("answer = 42")
+    for key, shown, number in (
+        ("M-n", "answer = None", "2/3"),
+        ("M-n", "answer = 7 * 6", "3/3"),
+        ("C-n", "answer = 42", "1/3"),
+        ("M-p", "answer = 7 * 6", "3/3"),
+    ):
+        editor.press(key)
+        editor.until(shown, f"Completion {number}")
+    editor.press("Tab")
+    saved(editor, home, "answer = 7 * 6\n")
+
+
 def test_lsp_mode_typed_text_gets_ghost_text_and_tab_takes_it(start: Start, home: Sandbox) -> None:
     editor = ready(start(LSP_MODE, "# é☃😀\n"), home)
     editor.press("C-n")

@@ -253,6 +253,38 @@ def test_ghost_text_is_turned_off_and_on(editor: Nvim) -> None:
     editor.until_ghost("item.price for item in items)")
 
 
+def test_next_and_previous_show_the_alternatives_in_turn(editor: Nvim) -> None:
+    editor.type("ians")
+    editor.until_ghost("wer = 42")
+    for key, shown in (
+        ("<M-]>", "wer = None (2/3)"),
+        ("<M-]>", "wer = 7 * 6 (3/3)"),
+        ("<M-]>", "wer = 42 (1/3)"),
+        ("<M-[>", "wer = 7 * 6 (3/3)"),
+    ):
+        editor.type(key)
+        editor.until_ghost(shown)
+    editor.type("<Tab>")
+    editor.until_text("answer = 7 * 6")
+    editor.type("<CR>ans")
+    editor.until_ghost("wer = 42")
+    editor.type("<M-[>")
+    editor.until_ghost("wer = 7 * 6 (3/3)")
+    editor.type("<Esc>u")
+    editor.until_text("answer = 7 * 6")
+
+
+def test_next_asks_where_nothing_is_shown(editor: Nvim) -> None:
+    editor.type("ians")
+    editor.until_ghost("wer = 42")
+    editor.type("<C-]>")
+    editor.until_ghost("")
+    editor.type("<M-]>")
+    editor.until_ghost("wer = 42 (1/3)")
+    editor.type("<Tab>")
+    editor.until_text("answer = 42")
+
+
 def test_dismissed_ghost_text_is_gone_until_the_next_key(editor: Nvim) -> None:
     editor.type("itotal = su")
     editor.until_ghost("m(item.price for item in items)")

@@ -15,6 +15,7 @@ vim.api.nvim_set_hl(0, 'DscGhostTextCount', { default = true, link = 'MoreMsg' }
 --- What is offered in the current buffer: one place in one buffer at a time.
 local suggestions = {} --- @type dsc.Suggestion[]
 local chosen = 1
+local are_all = false -- whether alternatives were asked for: a server makes them on purpose only
 local timer = assert((vim.uv or vim.loop).new_timer())
 local asked --- @type {client: vim.lsp.Client, id: integer}?
 
@@ -37,6 +38,7 @@ local function cancel()
     end
   end
   suggestions = {}
+  are_all = false
   clear()
 end
 
@@ -99,11 +101,12 @@ local function is_inserting()
   return vim.startswith(vim.api.nvim_get_mode().mode, 'i')
 end
 
-local function ask(client, buffer, kind, answered)
+--- @param count? integer how many suggestions further the one to show is, if asked for on purpose
+local function ask(client, buffer, count)
   local tick = vim.api.nvim_buf_get_changedtick(buffer)
   local cursor = vim.api.nvim_win_get_cursor(0)
   local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
-  params.context = { triggerKind = kind }
+  params.context = { triggerKind = count and INVOKED or AUTOMATIC }
   local id
   id = insert.request(client, METHOD, params, function(failure, result)
     if not asked or asked.id ~= id then
@@ -117,12 +120,18 @@ local function ask(client, buffer, kind, answered)
     if failure or not result or not is_current or not is_inserting() then
       return
     end
+    local items = result.items or result
+    if count and #items == 0 then
+      return
+    end
+    -- Who asks without seeing anything wants to see the first.
+    local step = #suggestions > 0 and count or 0
     suggestions = vim.tbl_map(function(item)
       return suggestion_of(item, client)
-    end, result.items or result)
-    chosen = 1
-    show()
-    answered()
+    end, items)
+    are_all = count ~= nil
+    chosen = step % math.max(1, #suggestions) + 1
+    show(are_all)
   end, buffer)
   asked = id and { client = client, id = id }
 end
@@ -135,7 +144,7 @@ local function update(client, buffer)
   cancel()
   timer:start(DEBOUNCE_MILLISECONDS, 0, vim.schedule_wrap(function()
     if is_inserting() and vim.api.nvim_get_current_buf() == buffer then
-      ask(client, buffer, AUTOMATIC, function() end)
+      ask(client, buffer)
     end
   end))
 end
@@ -162,24 +171,16 @@ function M.dismiss()
   return was_shown
 end
 
-local function step(count)
-  chosen = (chosen - 1 + count) % #suggestions + 1
-  show(true)
-end
+function M.attach() end
 
---- There is one until the user asks for others.
-function M.select(count)
-  if #suggestions > 1 then
-    return step(count)
-  end
-  local client = vim.lsp.get_clients({ name = 'dsc', bufnr = 0 })[1]
-  if client and not asked and is_inserting() then
+--- @param client vim.lsp.Client
+function M.select(count, client)
+  if are_all and #suggestions > 0 then
+    chosen = (chosen - 1 + count) % #suggestions + 1
+    show(true)
+  elseif not asked and is_inserting() then
     timer:stop()
-    ask(client, vim.api.nvim_get_current_buf(), INVOKED, function()
-      if #suggestions > 1 then
-        step(count)
-      end
-    end)
+    ask(client, vim.api.nvim_get_current_buf(), count)
   end
 end
 

@@ -52,16 +52,25 @@ function M.accept_line(otherwise)
   return accept(insert.cuts.line, otherwise)
 end
 
---- Shows the next suggestion.
-function M.next()
-  backend.select(1)
+local function select(count)
+  local client = vim.lsp.get_clients({ name = 'dsc', bufnr = 0 })[1]
+  if not client or not options.ghost_text then
+    return false
+  end
+  backend.select(count, client)
   return true
 end
 
+--- Shows the next suggestion, or one where there is none; the server is asked for others.
+--- @return boolean asked false where no server can be
+function M.next()
+  return select(1)
+end
+
 --- Shows the one before.
+--- @return boolean asked
 function M.previous()
-  backend.select(-1)
-  return true
+  return select(-1)
 end
 
 --- Takes the suggestion from sight.
@@ -171,8 +180,11 @@ function M.setup(chosen)
     group = vim.api.nvim_create_augroup('dsc', {}),
     callback = function(event)
       local client = vim.lsp.get_client_by_id(event.data.client_id)
-      if client and client.name == 'dsc' and options.ghost_text then
-        backend.enable(true, event.buf)
+      if client and client.name == 'dsc' then
+        backend.attach(client)
+        if options.ghost_text then
+          backend.enable(true, event.buf)
+        end
       end
     end,
   })

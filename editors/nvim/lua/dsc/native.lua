@@ -6,8 +6,35 @@ local M = {}
 local METHOD = 'textDocument/inlineCompletion'
 local INVOKED = 1
 
---- Where others were asked for last.
-local asked_at = ''
+--- @class dsc.Asked
+--- @field handler fun(failure, result, context) Neovim's own
+--- @field request fun(...) the client's, as it was
+--- @field are_all? boolean whether alternatives were asked for
+
+--- What was last asked of each client. Neovim asks by itself only, and a server makes alternatives
+--- only for who asks on purpose.
+local asked = {} --- @type table<integer, dsc.Asked>
+
+--- Remembers from now on what Neovim asks a client, so that it can be asked on purpose.
+--- @param client vim.lsp.Client
+function M.attach(client)
+  if asked[client.id] then
+    return
+  end
+  local request = client.request
+  asked[client.id] = { request = request, handler = function() end }
+  client.request = function(self, method, params, handler, buffer)
+    if method == METHOD then
+      asked[self.id] = { request = request, handler = handler }
+    end
+    return request(self, method, params, handler, buffer)
+  end
+end
+
+local function is_shown()
+  local namespace = vim.api.nvim_get_namespaces()['nvim.lsp.inline_completion']
+  return namespace and #vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { limit = 1 }) > 0
+end
 
 --- Neovim inserts at the place that the text was offered for; what was typed since would stay
 --- behind it. So we insert ourselves.
@@ -42,39 +69,26 @@ function M.dismiss()
   return vim.lsp.inline_completion.get({ on_accept = function() end })
 end
 
---- Neovim's own asks only as one types, which brings one suggestion. So we ask for others, and once
---- the server knows them have it ask again.
-function M.select(count)
-  local buffer = vim.api.nvim_get_current_buf()
-  local function select()
-    vim.lsp.inline_completion.select({ count = count })
+--- @param client vim.lsp.Client
+function M.select(count, client)
+  local last = asked[client.id]
+  if last.are_all then
+    return vim.lsp.inline_completion.select({ count = count })
   end
-  local cursor = vim.api.nvim_win_get_cursor(0)
-  local place = ('%d %d %d %d'):format(buffer, vim.b.changedtick, cursor[1], cursor[2])
-  local client = vim.lsp.get_clients({ name = 'dsc', bufnr = buffer })[1]
-  if not client or place == asked_at then
-    return select()
-  end
-  asked_at = place
+  local buffer, tick = vim.api.nvim_get_current_buf(), vim.b.changedtick
   local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
   params.context = { triggerKind = INVOKED }
-  local id
-  id = insert.request(client, METHOD, params, function(failure)
-    if failure or vim.api.nvim_get_current_buf() ~= buffer then
+  last.request(client, METHOD, params, function(failure, result, context)
+    local is_current = vim.api.nvim_get_current_buf() == buffer and vim.b.changedtick == tick
+    local items = result and (result.items or result) or {}
+    if failure or not is_current or #items == 0 then
       return
     end
-    vim.api.nvim_create_autocmd('LspRequest', {
-      buffer = buffer,
-      callback = function(event)
-        local request = event.data.request
-        if request.method ~= METHOD or request.type ~= 'complete' or event.data.request_id == id then
-          return false
-        end
-        vim.schedule(select)
-        return true
-      end,
-    })
-    vim.api.nvim_exec_autocmds('CursorMovedI', { buffer = buffer })
+    local was_shown = is_shown()
+    last.handler(failure, result, context)
+    last.are_all = true
+    -- Who asks without seeing anything wants to see the first.
+    vim.lsp.inline_completion.select({ count = was_shown and count or 0 })
   end, buffer)
 end
 
