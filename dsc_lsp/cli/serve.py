@@ -24,6 +24,7 @@ from dsc_lsp.settings import Parsed, Settings, config_file, read_config_file
 
 _DEFAULT_HOST = "127.0.0.1"
 _SWITCH_SECONDS = 0.0005
+_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +51,11 @@ def run(options: Options) -> NoReturn:
     listener = _listener(options) if options.tcp else None
     logs.set_up(level=options.log_level, file=options.log_file, content=options.log_content)
     reader, writer = _stdio_streams() if listener is None else tcp.accept_client(listener)
-    ended = answer(reader, writer, open_engine, read_config_file(config_file(), Settings()))
-    _leave(ended.code)
+    user_settings = read_config_file(config_file(), Settings())
+    try:
+        _leave(answer(reader, writer, open_engine, user_settings).code)
+    except KeyboardInterrupt:
+        _leave(_INTERRUPTED)
 
 
 def answer(

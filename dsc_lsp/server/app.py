@@ -33,13 +33,17 @@ def serve(
 ) -> Exit:
     """Serve one client over a pair of byte streams until it is done; blocking.
 
-    ``user_settings`` are the defaults and the configuration file.
+    ``user_settings`` are the defaults and the configuration file. Threads that do not end are
+    left behind, and with them the event loop: the process must end soon.
     """
 
     async def session() -> Exit:
         return await run(Server(open_engine, user_settings, Ending()), reader, writer)
 
-    return asyncio.run(session())
+    # Not asyncio.run, which would wait for such threads for ever.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop.run_until_complete(session())
 
 
 async def run(server: Server, reader: BufferedIOBase, writer: BinaryIO) -> Exit:

@@ -35,6 +35,7 @@ OpenEngine: TypeAlias = Callable[[Settings, Report], Engine]
 
 _SECONDS_PER_MINUTE = 60.0
 _MOST_PROBLEMS = 10
+_GRACE_SECONDS = 0.2
 _MOST_MESSAGES = 200
 _STARVED = (
     "dsc-lsp uses more memory than `dsc.maxMemoryMegabytes` allows and makes no suggestions until"
@@ -157,11 +158,18 @@ class Server(LanguageServer):
         self._from_thread(self.ending.ask, 1)
 
     async def close(self, timeout_seconds: float) -> bool:
-        """Stop all work; false if the engine's thread did not end in time."""
+        """Stop all work; false if the engine's thread did not end in time.
+
+        Whatever does not end is left alone after that: a thread may be deep in a library, or in
+        a file system that does not answer.
+        """
         for task in self._tasks:
             task.cancel()
-        await asyncio.to_thread(self.repository.close_folders)
-        return await asyncio.to_thread(self.worker.close, timeout_seconds)
+        folders = asyncio.ensure_future(asyncio.to_thread(self.repository.close_folders))
+        engine = asyncio.ensure_future(asyncio.to_thread(self.worker.close, timeout_seconds))
+        ending = {*self._tasks, folders, engine}
+        ended, _ = await asyncio.wait(ending, timeout=timeout_seconds + _GRACE_SECONDS)
+        return engine in ended and engine.result()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log what pygls caught; its messages to the user would hold code and tracebacks."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -26,14 +26,17 @@ SERVER = [sys.executable, "-m", "tests.protocol.scripted_server"]
 ROOT = Path(__file__).parents[2]
 MARKER = "SECRET_77aa"
 GONE_SECONDS = 20
+NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="kills process groups")
 MOST_SECONDS = 60
 
 
 @contextmanager
-def server(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def server(
+    *arguments: str, command: Sequence[str] = SERVER, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Start a server; at the end it is dead."""
     process = subprocess.Popen(
-        [*SERVER, *arguments],
+        [*command, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -119,6 +122,40 @@ def test_the_end_comes_while_the_model_loads(end: str) -> None:
         else:
             process.stdin.close()
         assert process.wait(20) == 1
+
+
+WITH_A_SLOW_DISK = """
+import time
+from dsc_lsp.cli import main, serve
+from dsc_lsp.server import workspace
+from tests.protocol import scripted_server
+workspace._folders = lambda server: time.sleep(60) or ()
+serve.open_engine = scripted_server.load
+main(["--stdio", "--log-file", "{log}"])
+"""
+
+
+@pytest.mark.parametrize("end", ["exit", "end of input"])
+def test_the_end_waits_for_no_file_system_that_does_not_answer(end: str) -> None:
+    script = WITH_A_SLOW_DISK.replace("{log}", Path(os.devnull).as_posix())
+    with server(command=[sys.executable, "-c", script]) as process:
+        shake_hands(process.stdout, process.stdin)
+        assert process.stdin is not None
+        if end == "exit":
+            send(process.stdin, "exit")
+        else:
+            process.stdin.close()
+        assert process.wait(20) == 1
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+@NEEDS_SIGNALS
+def test_an_interrupt_ends_the_server() -> None:
+    with server() as process:
+        shake_hands(process.stdout, process.stdin)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
 
 
 @pytest.mark.slow
@@ -284,9 +321,6 @@ def exit_code(arguments: list[str]) -> int | str | None:
         return main(arguments)
     except SystemExit as ended:
         return ended.code
-
-
-NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="kills process groups")
 
 
 @NEEDS_SIGNALS

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import EngineError
 from dsc_lsp.engine.tokens import CheckpointTokenizer
+from dsc_lsp.settings import Settings
+from tests.protocol.client import connected, inline_params
 from tests.remote.fake_server import (
     MODEL,
     Behaviour,
@@ -194,3 +197,16 @@ def test_half_a_character_is_no_beginning() -> None:
             assert b"".join(t.data for t in said(engine, 1, rank=1)).decode() == "价"
             assert not said(engine, 1, rank=2)
     assert TEXT.replace("<｜", "< ｜") == server.calls[0].body["prompt"]
+
+
+async def test_who_asks_in_an_editor_gets_several() -> None:
+    with serving(goes_on(legacy)) as server:
+        settings = Settings(remote_url=server.url, remote_fallback=False, remote_seconds=5)
+        async with connected(open_engine, settings) as client:
+            await client.open_session()
+            await client.loaded()
+            client.open("def f(x):\n    \n")
+            asked = inline_params(1, 4) | {"context": {"triggerKind": 1}}
+            answer = await client.request("textDocument/inlineCompletion", asked)
+    texts = [item["insertText"].strip() for item in answer["result"]["items"]]
+    assert texts == ["return", "pass", "raise Error"]
