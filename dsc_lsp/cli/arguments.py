@@ -112,6 +112,18 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seen", type=Path, metavar="FILE", help="lines that the model was trained on"
     )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="keep each result there; the same command goes on where it was interrupted",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE.png",
+        help="draw confidence against precision, and say what each minConfidence would show",
+    )
     parser.add_argument("--samples", type=int, default=0, help="show so many of the holes")
     _add_model_options(parser)
     parser.set_defaults(run=_eval)
@@ -246,6 +258,8 @@ def _eval(chosen: argparse.Namespace) -> int:
         seen=chosen.seen,
         samples=chosen.samples,
         context=chosen.context,
+        keep=chosen.keep,
+        calibration=chosen.calibration,
     )
     return evaluate.run(
         chosen.datasets,

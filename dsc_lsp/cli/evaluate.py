@@ -1,21 +1,27 @@
 """``dsc-lsp eval DATASET``: how good the suggestions are, as a table or JSON."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
+from dsc_lsp import __version__
 from dsc_lsp.cli import recall
 from dsc_lsp.cli.anchors import print_anchors
 from dsc_lsp.cli.configuration import chosen_settings
 from dsc_lsp.cli.usage import UsageError
 from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine, EngineError
+from dsc_lsp.measure.calibration import Calibration, calibration
 from dsc_lsp.measure.evaluation import Score, Summary, by_group, evaluate, summarize
 from dsc_lsp.measure.holes import DatasetError, Hole, read_holes, read_repository
+from dsc_lsp.measure.journal import Journal, JournalError
+from dsc_lsp.measure.plot import PlotError, draw_calibration
 from dsc_lsp.measure.postprocessing import Postprocessing, postprocessing
 from dsc_lsp.measure.replay import Replay, replay
 from dsc_lsp.measure.variants import variants_of
@@ -52,6 +58,8 @@ class Options:
     seen: Path | None
     samples: int
     context: bool = False
+    keep: Path | None = None
+    calibration: Path | None = None
 
 
 def run(
@@ -80,25 +88,55 @@ def run(
             print_anchors(sets, settings, engine, as_json=options.as_json)
             return 0
         variants = variants_of(engine) if options.compare else {engine.name: engine}
-        scores = {
-            name: [
-                score
-                for part in parts
-                for score in evaluate(
-                    _with_bar(part.holes, name),
-                    settings,
-                    variant,
-                    repository=part.repository,
-                    seen_lines=seen_lines,
-                    run_programs=options.run_tests,
-                )
-            ]
-            for name, variant in variants.items()
-        }
-    except EngineError as error:
+        with _journal(options, datasets, engine) as journal:
+            scores = {
+                name: [
+                    score
+                    for part in parts
+                    for score in journal.scores(
+                        name,
+                        _with_bar(part.holes, name),
+                        partial(
+                            evaluate,
+                            settings=settings,
+                            engine=variant,
+                            repository=part.repository,
+                            seen_lines=seen_lines,
+                            run_programs=options.run_tests,
+                        ),
+                    )
+                ]
+                for name, variant in variants.items()
+            }
+    except (EngineError, JournalError) as error:
         print(f"dsc-lsp: {error}", file=sys.stderr)
         return 1
     _print_scores(scores, datasets, settings, engine, options)
+    return 0 if options.calibration is None else _draw(scores, options.calibration)
+
+
+def _journal(options: Options, datasets: Sequence[str], engine: Engine) -> Journal:
+    """Return the file that results are kept in; nowhere if none is named."""
+    measured = {
+        "version": __version__,
+        "datasets": list(datasets),
+        "limit": options.limit,
+        "seed": options.seed,
+        "compare": options.compare,
+        "run_tests": options.run_tests,
+        "seen": None if options.seen is None else str(options.seen),
+        "model": engine.name,
+    }
+    return Journal(options.keep or Path(os.devnull), measured)
+
+
+def _draw(scores: Mapping[str, list[Score]], path: Path) -> int:
+    known = {name: one for name, some in scores.items() if (one := calibration(some)) is not None}
+    try:
+        draw_calibration(known, "How far confidence can be trusted", path)
+    except PlotError as error:
+        print(f"dsc-lsp: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -145,6 +183,8 @@ def _print_scores(
             print(f"{name}:")
         _print_table({"all": summarize(some), **by_group(some)})
         _print_postprocessing(postprocessing(some, settings))
+        if options.calibration is not None:
+            _print_calibration(calibration(some))
         for score in some[: options.samples]:
             print(_sample(score))
 
@@ -155,6 +195,15 @@ def _print_postprocessing(after: Postprocessing) -> None:
         f" after; damaged {after.damaged:.2f} % (of gold texts {after.gold_damaged:.2f} %),"
         f" repaired {after.repaired:.2f} %, withheld {after.withheld:.2f} %"
     )
+
+
+def _print_calibration(found: Calibration | None) -> None:
+    if found is None:
+        return
+    print(f"\nexpected calibration error {found.expected_error:.3f}")
+    print("minConfidence   shown %  precise %")
+    for one in found.thresholds:
+        print(f"{one.min_confidence:13.2f}  {one.shown:8.1f}  {_cell(one.precision):>9}")
 
 
 def _with_bar(holes: list[Hole], name: str) -> Iterator[Hole]:
@@ -188,10 +237,12 @@ def _print_replay(
 
 def _as_json(scores: list[Score], settings: Settings, engine: Engine) -> dict[str, object]:
     total = summarize(scores)
+    sure = calibration(scores)
     return {
         **asdict(total),
         "keystroke_ms": {"p50": total.keystroke_ms_p50, "p95": total.keystroke_ms_p95},
         "postprocessing": asdict(postprocessing(scores, settings)),
+        "calibration": None if sure is None else asdict(sure),
         "groups": {name: asdict(summary) for name, summary in by_group(scores).items()},
         "model": engine.name,
     }

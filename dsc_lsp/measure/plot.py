@@ -1,8 +1,10 @@
-"""A picture of how long keystrokes take."""
+"""Pictures: how long keystrokes take, and how far confidence can be trusted."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from dsc_lsp.measure.calibration import Calibration
 
 
 class PlotError(Exception):
@@ -15,16 +17,7 @@ def draw_latencies(latencies: Mapping[str, Sequence[float]], title: str, path: P
     Raises:
         PlotError: matplotlib is not installed, or the file cannot be written.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise PlotError(
-            "--plot needs matplotlib. Install it: pip install 'dsc-lsp[plot]'"
-        ) from None
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes: Any = figure.add_subplot()
+    figure, axes = _figure("--plot", size=(8, 4.5))
     for name, values in latencies.items():
         ordered = sorted(values)
         shares = [100 * (rank + 1) / len(ordered) for rank in range(len(ordered))]
@@ -33,6 +26,45 @@ def draw_latencies(latencies: Mapping[str, Sequence[float]], title: str, path: P
     axes.set_ylabel("% of keystrokes answered")
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend(loc="lower right")
+    _save(figure, path)
+
+
+def draw_calibration(calibrations: Mapping[str, Calibration], title: str, path: Path) -> None:
+    """Write a PNG of precision against confidence, a curve for each name, dots by their number.
+
+    Raises:
+        PlotError: matplotlib is not installed, or the file cannot be written.
+    """
+    figure, axes = _figure("--calibration", size=(6, 6))
+    axes.plot((0, 1), (0, 1), linestyle=":", color="grey", label="as sure as right")
+    for name, one in calibrations.items():
+        sure = [each.confidence for each in one.bins]
+        right = [each.precision for each in one.bins]
+        label = f"{name}: {one.suggestions} suggestions, ECE {one.expected_error:.3f}"
+        [line] = axes.plot(sure, right, label=label)
+        sizes = [10 + 300 * each.count / one.suggestions for each in one.bins]
+        axes.scatter(sure, right, s=sizes, color=line.get_color(), alpha=0.5)
+    axes.set(title=title, xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
+    axes.set_ylabel("share that is exact")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(loc="upper left")
+    _save(figure, path)
+
+
+def _figure(option: str, *, size: tuple[float, float]) -> tuple[Any, Any]:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise PlotError(
+            f"{option} needs matplotlib. Install it: pip install 'dsc-lsp[plot]'"
+        ) from None
+    figure: Any = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _save(figure: Any, path: Path) -> None:
     try:
         figure.savefig(path, format="png", dpi=120)
     except OSError as error:
