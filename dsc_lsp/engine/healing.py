@@ -121,9 +121,9 @@ class HealedContinuations:
     word: str
 
     @property
-    def files(self) -> int:
-        """How many files are known."""
-        return self.continuations.files
+    def size(self) -> int:
+        """How many bytes of text are known."""
+        return self.continuations.size
 
     def after(self, generated: str) -> Sequence[Continuation]:
         """Return what may follow ``generated``, which begins with the word or is within it."""

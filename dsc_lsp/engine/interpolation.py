@@ -36,9 +36,10 @@ FEATURES = (
 _TILT = 3.0
 """Added to the fitted odds: the share that makes real code likeliest on average is too small for
 greedy choices (42.5 % of holes in httpx2 exact by the lookup alone, 38.3 % with the fitted share,
-45.8 % with this; docs/log.md). Where the lookup knows next to nothing but the file itself, as in
-HumanEval, it is harmful."""
-_TILTED_FROM_FILES = 5
+45.8 % with this; docs/log.md)."""
+_LEAST_BYTES = 3_000
+"""Where less text is known the model decides alone: what little there is seldom says the same
+twice, and is copied all the same (docs/log.md, "Short lone files")."""
 
 _READ = 32
 LEAST = 1e-4
@@ -100,14 +101,15 @@ def interpolation(
     continuations: Continuations, vocabulary: Vocabulary, mixture: Mixture
 ) -> Adjustment:
     """Return the adjustment of a model's logits to the mixture's log likelihoods."""
-    tilt = _TILT if continuations.files >= _TILTED_FROM_FILES else 0.0
 
     def adjust(row: choice.Numbers, generated: Sequence[int]) -> choice.Numbers:
+        if continuations.size < _LEAST_BYTES:
+            return row
         likelihoods = log_likelihoods(row)
         evidence = evidence_of(likelihoods, generated, continuations, vocabulary)
         if evidence is None:
             return row
-        share, among = mixture.parts(evidence, tilt)
+        share, among = mixture.parts(evidence, _TILT)
         mixed = likelihoods + math.log1p(-share)
         ids = list(evidence.ids)
         mixed[ids] = np.logaddexp(mixed[ids], np.log(share * among))

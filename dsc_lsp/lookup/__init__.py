@@ -31,8 +31,8 @@ class Continuations(Protocol):
     """The continuations at one cursor, to be asked again as the answer grows; engine thread."""
 
     @property
-    def files(self) -> int:
-        """How many files are known, the cursor's own perhaps among them."""
+    def size(self) -> int:
+        """How many bytes of text are looked in, those of the cursor's own file among them."""
         ...
 
     def after(self, generated: str) -> Sequence[Continuation]:

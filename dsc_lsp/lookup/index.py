@@ -61,10 +61,7 @@ class Index:
     def __len__(self) -> int:
         """How many files are known."""
         with self._lock:
-            return self._count()
-
-    def _count(self) -> int:
-        return len(self._fresh) + len(self._waiting) + len(self._home)
+            return len(self._fresh) + len(self._waiting) + len(self._home)
 
     def update(self, path: str, text: str) -> None:
         """Know this text of a file from now on; returns at once.
@@ -118,12 +115,12 @@ class Index:
         What the index knows of the file itself is left out: the two texts are newer.
         """
         with self._lock:
-            files, sources = self._count(), self._sources
+            sources = self._sources
             if sources is None:
                 sources = self._sources = Sources(self._everything())
             own = self._number(path, sources)
         around = Surroundings.of(path, own, plain(before), plain(after))
-        return Prediction(around, sources, files)
+        return Prediction(around, sources)
 
     def _everything(self) -> list[Source]:
         every = [Source(one.segment.text, one.segment, one.live) for one in self._segments]

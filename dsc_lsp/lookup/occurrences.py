@@ -59,11 +59,11 @@ class Sources:
         self.each = sources
         self.begins: list[int] = []
         self.first_files: list[int] = []
-        size = files = 0
+        self.size = files = 0
         for one in sources:
-            self.begins.append(size)
+            self.begins.append(self.size)
             self.first_files.append(files)
-            size += len(one.text.data)
+            self.size += len(one.text.data)
             files += len(one.live)
         starts = [one.text.starts + begin for one, begin in zip(sources, self.begins, strict=True)]
         self._starts = np.concatenate([_NONE, *starts])

@@ -39,7 +39,7 @@ class Followed:
     """The same text everywhere."""
 
     text: str
-    files: int = 9
+    size: int = 9_000
 
     def after(self, generated: str) -> Sequence[Continuation]:
         rest = self.text[len(generated) :]
