@@ -6,8 +6,11 @@ is looked at in buckets of lengths, ids and positions stand in buffers that neve
 that is made in the graph from the positions hides what stands behind them.
 """
 
+import gc
 import logging
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -16,6 +19,7 @@ from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama, Place
 from dsc_lsp.engine.numpy_steps import NumPySteps, suits_numpy
 from dsc_lsp.engine.pace import Pace
+from dsc_lsp.engine.split_attention import HIDDEN, parts_of
 from dsc_lsp.engine.steps import EagerSteps, Rows, Steps, causal_mask, read_out
 
 WIDEST = 5
@@ -23,6 +27,9 @@ WIDEST = 5
 
 SHORTEST = 512
 """Tokens of the shortest bucket; each other is twice as long as the one before."""
+
+_ATTENTIONS = {"whole": False, "split": True}
+_TIMED = 10
 
 _log = logging.getLogger(__name__)
 
@@ -60,12 +67,17 @@ class CudaGraphs:
         with torch.cuda.stream(self._stream):
             work()
             self._stream.synchronize()
-            # Not torch.cuda.graph: it empties the allocator's cache and collects garbage.
+            # Not torch.cuda.graph: it empties the allocator's cache and collects garbage. None
+            # must be collected meanwhile either: a graph in it would be destroyed.
+            collects = gc.isenabled()
+            gc.disable()
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
                 work()
             finally:
                 graph.capture_end()
+                if collects:
+                    gc.enable()
         return graph.replay
 
     def wait(self) -> None:
@@ -76,7 +88,8 @@ class CudaGraphs:
 class GraphSteps:
     """Runs few tokens as graphs, captured when they are first needed, and more of them eagerly.
 
-    Where capturing fails everything runs eagerly from then on. Engine thread only.
+    Where capturing fails everything runs eagerly from then on. Which attention is faster on the
+    device, whole or split, ``prepare`` finds out with a stopwatch. Engine thread only.
     """
 
     def __init__(self, model: Llama, cache: KVCache, graphs: Graphs) -> None:
@@ -86,7 +99,10 @@ class GraphSteps:
         self._eager = EagerSteps(model, cache)
         self._replays: dict[tuple[int, int], Callable[[], None]] = {}
         device, pinned = model.device, model.device.type == "cuda"
-        self._numbers = torch.arange(cache.capacity, device=device)
+        self._numbers = torch.arange(cache.rows, device=device)
+        self._is_split = False
+        self.token_ms: dict[str, float] = {}
+        """Milliseconds of a token over the whole length with either attention, once prepared."""
         # Ids, then positions; and the likeliest ids, then their log likelihoods: one copy each.
         self._given = torch.zeros(2 * WIDEST, dtype=torch.int64, device=device)
         self._said = torch.zeros(2 * WIDEST, dtype=torch.float32, device=device)
@@ -108,9 +124,11 @@ class GraphSteps:
     def prepare(self) -> None:
         """Capture all widths at the whole length, where most prompts end; the cache is empty."""
         assert not self.cache.ids, "the first row is written"
+        if self._graphs is not None:
+            self._is_split = self._is_faster_split(self._graphs)
         for width in range(1, WIDEST + 1):
             if self._graphs is not None:
-                self._replay(self._graphs, width, self.cache.capacity)
+                self._replay(self._graphs, width, self.cache.rows)
 
     @torch.inference_mode()
     def run(self, ids: Sequence[int], rows: int) -> Rows:
@@ -122,7 +140,7 @@ class GraphSteps:
         assert start + width <= self.cache.capacity, "the caller looks at the capacity"
         self._host_given[: 2 * width] = torch.tensor([*ids, *range(start, start + width)])
         self._given[: 2 * width].copy_(self._host_given[: 2 * width], non_blocking=True)
-        replay = self._replay(graphs, width, bucket_of(start + width, self.cache.capacity))
+        replay = self._replay(graphs, width, bucket_of(start + width, self.cache.rows))
         if replay is None:
             return self._eager.run(ids, rows)
         replay()
@@ -139,7 +157,7 @@ class GraphSteps:
         if replay is not None:
             return replay
         try:
-            replay = graphs.capture(lambda: self._step(width, length))
+            replay = graphs.capture(lambda: self._step(width, length, is_split=self._is_split))
         except RuntimeError as error:
             _log.warning(
                 "no CUDA graphs (%s); each operation is launched by itself from now on",
@@ -152,15 +170,43 @@ class GraphSteps:
         return replay
 
     @torch.inference_mode()
-    def _step(self, width: int, length: int) -> None:
+    def _is_faster_split(self, graphs: Graphs) -> bool:
+        """Time a token both ways; false also where split attention is not there or not right."""
+        said = dict[str, torch.Tensor]()
+        try:
+            for name, is_split in _ATTENTIONS.items():
+                work = partial(self._step, 1, self.cache.rows, is_split=is_split)
+                self.token_ms[name] = _least_ms(graphs, graphs.capture(work))
+                said[name] = self._logits[0].float().cpu()
+        except RuntimeError as error:  # of which NotImplementedError is one
+            _log.info("split attention is not used (%s)", type(error).__name__)
+            return False
+        is_right = torch.allclose(said["split"], said["whole"], rtol=0.05, atol=0.05)
+        _log.info("a token with either attention: %s ms, alike: %s", self.token_ms, is_right)
+        return is_right and self.token_ms["split"] < self.token_ms["whole"]
+
+    @torch.inference_mode()
+    def _step(self, width: int, length: int, *, is_split: bool) -> None:
         """Compute from the given ids and positions what is said, between tensors that stay."""
         ids, positions = self._given[: 2 * width].view(2, width).unbind()
-        mask = causal_mask(positions, self._numbers[:length], self._model.dtype)
-        place = Place(positions, positions, length, mask)
+        mask = causal_mask(positions, self._numbers[:length], self._model.dtype, HIDDEN)
+        parts = parts_of(length, self._model.config.kv_heads) if is_split else 1
+        place = Place(positions, positions, length, mask, parts)
         states = self._model.forward(ids, place, self.cache)
         logits, readout = read_out(self._model, states)
         self._logits[:width].copy_(logits)
         self._said[: 2 * width].view(2, width).copy_(readout)
+
+
+def _least_ms(graphs: Graphs, replay: Callable[[], None]) -> float:
+    """Return the least milliseconds of some replays."""
+    times = list[float]()
+    for _ in range(_TIMED):
+        began = time.perf_counter()
+        replay()
+        graphs.wait()
+        times.append((time.perf_counter() - began) * 1000)
+    return min(times)
 
 
 def bucket_of(length: int, capacity: int) -> int:

@@ -6,13 +6,16 @@ import torch
 
 from dsc_lsp.engine.config import ModelConfig
 
+_ROWS = 64
+
 
 class KVCache:
     """Static storage for the keys and values of ``capacity`` tokens, and the ids it stands for.
 
     ``ids`` holds only tokens whose forward completed: ``extend`` is called after it, so that a
     cancel or an error leaves rows behind that nobody counts and the next tokens overwrite.
-    The storage never moves, because CUDA graphs know its address. Engine thread only.
+    The storage never moves, because CUDA graphs know its address. It has ``rows`` rows: a few
+    more than the capacity, so that fused attention need not pad its masks. Engine thread only.
     """
 
     def __init__(
@@ -21,8 +24,9 @@ class KVCache:
         width = config.kv_heads * config.head_dim
         # Keys and values of a token stand side by side, as the fused projection gives them.
         # Zeros: graphs look at rows behind the last, too, with weight 0, and NaN would stay NaN.
-        storage = torch.zeros((config.layers, capacity, 2 * width), device=device, dtype=dtype)
-        heads = storage.view(config.layers, capacity, 2, 1, config.kv_heads, config.head_dim)
+        self.rows = -(-capacity // _ROWS) * _ROWS
+        storage = torch.zeros((config.layers, self.rows, 2 * width), device=device, dtype=dtype)
+        heads = storage.view(config.layers, self.rows, 2, 1, config.kv_heads, config.head_dim)
         self._rows = tuple(storage.unbind())
         self._keys = tuple(heads[:, :, 0].permute(0, 2, 3, 1, 4).unbind())
         self._values = tuple(heads[:, :, 1].permute(0, 2, 3, 1, 4).unbind())
@@ -33,7 +37,7 @@ class KVCache:
     def layers(self, length: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """Yield each layer's rows to write into, and the first ``length`` keys and values.
 
-        Rows have shape (capacity, 2 * kv_heads * head_dim), keys and values
+        Rows have shape (rows, 2 * kv_heads * head_dim), keys and values
         (1, kv_heads, length, head_dim).
         """
         for rows, keys, values in zip(self._rows, self._keys, self._values, strict=True):

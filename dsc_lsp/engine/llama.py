@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 
 from dsc_lsp.engine.config import ModelConfig
 from dsc_lsp.engine.kv_cache import KVCache
+from dsc_lsp.engine.split_attention import split_attention
 
 
 class Projection(Protocol):
@@ -97,13 +98,14 @@ class Place:
 
     ``positions`` are those of the text, ``slots`` the rows of the cache that keep the tokens. They
     look at the first ``length`` rows, where ``mask`` of shape (tokens, length), added to the
-    scores, allows it.
+    scores, allows it; in more than one of ``parts`` as ``split_attention`` does.
     """
 
     positions: torch.Tensor
     slots: torch.Tensor
     length: int
     mask: torch.Tensor | None
+    parts: int = 1
 
 
 class Llama:
@@ -138,7 +140,7 @@ class Llama:
             qkv = layer.qkv(self._normalized(states, layer.attention_norm))
             self._rotate(qkv.view(tokens, -1, config.head_dim), rotation)
             rows.index_copy_(0, place.slots, qkv[:, config.heads * config.head_dim :])
-            attended = self._attention(qkv, keys, values, mask)
+            attended = self._attention(qkv, keys, values, mask, place.parts)
             states = layer.attention_out.added_to(states, attended)
             gate, up = layer.gate_up(self._normalized(states, layer.mlp_norm)).chunk(2, dim=-1)
             states = layer.down.added_to(states, F.silu(gate).mul_(up))
@@ -175,6 +177,7 @@ class Llama:
         keys: torch.Tensor,
         values: torch.Tensor,
         mask: torch.Tensor | None,
+        parts: int,
     ) -> torch.Tensor:
         """Return what the queries take from the values, shape (tokens, heads * head_dim).
 
@@ -183,10 +186,13 @@ class Llama:
         config, tokens = self.config, qkv.shape[0]
         wide = config.heads * config.head_dim
         grouped = (tokens, config.kv_heads, config.heads // config.kv_heads, config.head_dim)
-        queries = qkv[:, :wide].view(grouped).transpose(0, 1).flatten(1, 2)
-        attended = F.scaled_dot_product_attention(
-            queries.unsqueeze(0), keys, values, mask, scale=self._scale
-        )
+        queries = qkv[:, :wide].view(grouped).transpose(0, 1).flatten(1, 2).unsqueeze(0)
+        if parts > 1 and mask is not None:
+            attended = split_attention(queries, keys, values, mask, scale=self._scale, parts=parts)
+        else:
+            attended = F.scaled_dot_product_attention(
+                queries, keys, values, mask, scale=self._scale
+            )
         by_token = attended.view(config.kv_heads, tokens, -1, config.head_dim).transpose(0, 1)
         return by_token.reshape(tokens, wide)
 

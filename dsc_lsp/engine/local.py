@@ -24,6 +24,7 @@ from dsc_lsp.engine.decode import Decoding, chosen, generate, score
 from dsc_lsp.engine.devices import is_out_of_memory
 from dsc_lsp.engine.draft_model import DraftModel
 from dsc_lsp.engine.drafts import Drafting, Thrift, guesses
+from dsc_lsp.engine.graphs import GraphSteps
 from dsc_lsp.engine.healing import (
     Healed,
     HealedContinuations,
@@ -88,6 +89,12 @@ class LocalEngine:
     def bytes_per_position(self) -> int:
         """The bytes of keys and values that a token in the context has."""
         return self._model.config.kv_numbers_per_token * self._model.dtype.itemsize
+
+    @property
+    def token_ms(self) -> dict[str, float]:
+        """The milliseconds of a token with either attention, timed when graphs were captured."""
+        steps = self._room.steps
+        return steps.token_ms if isinstance(steps, GraphSteps) else {}
 
     def announce_to(self, tell: Callable[[str], None]) -> None:
         """Tell the user when memory has run out and fewer tokens are used, and of ``note``."""

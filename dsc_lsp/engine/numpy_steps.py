@@ -67,7 +67,7 @@ class NumPySteps:
         self._embedding: Numbers = weights.embedding.numpy()
         self._layers = tuple(
             _layer_of(layer, *kept)
-            for layer, kept in zip(weights.layers, cache.layers(cache.capacity), strict=True)
+            for layer, kept in zip(weights.layers, cache.layers(cache.rows), strict=True)
         )
         self._norm: Numbers = weights.norm.numpy()
         self._head = _blocks(weights.head)

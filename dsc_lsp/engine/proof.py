@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Effort
@@ -17,12 +18,14 @@ from dsc_lsp.engine.devices import choose_device
 from dsc_lsp.engine.graphs import WIDEST, GraphSteps, steps_over
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
-from dsc_lsp.engine.steps import EagerSteps
+from dsc_lsp.engine.split_attention import HIDDEN, parts_of, split_attention
+from dsc_lsp.engine.steps import EagerSteps, causal_mask
 from dsc_lsp.engine.weights import load_weights, random_weights
 from dsc_lsp.models import Shape
 
 _CAPACITY = 1200
 _SMALL = Shape(256, 512, 3, 8, 2, vocabulary=1024, positions=2048)
+_CLOSE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}
 _RUNS, _PROMPTS, _NEW_TOKENS = 120, 12, 16
 
 
@@ -47,12 +50,42 @@ def proofs(device: str) -> list[Proof]:
     where = choose_device(device)
     exact, half = torch.float32, torch.bfloat16
     return [
+        _split_against_whole(where, exact),
+        _split_against_whole(where, half),
         _graphs_against_eager(where, exact),
         _graphs_against_eager(where, half),
         _answers_against_eager(where),
         _drafts_against_eager(where),
         _forward_against_transformers(where),
     ]
+
+
+def _split_against_whole(device: torch.device, dtype: torch.dtype) -> Proof:
+    """Attend random keys in parts and at once, some parts hidden from all queries."""
+    name = f"attention in parts against at once, {str(dtype).removeprefix('torch.')}"
+    generator = torch.Generator("cpu").manual_seed(0)
+
+    def random_numbers(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator).to(device, dtype)
+
+    compared, equal, gap = 0, 0, 0.0
+    for kv_heads, group, dim in ((8, 7, 128), (16, 1, 128), (3, 1, 64)):
+        for length, seen in ((512, 40), (1024, 1024), (2112, 1500)):
+            for tokens in (1, WIDEST):
+                rows = (length, 2, 1, kv_heads, dim)
+                keys, values = random_numbers(*rows).permute(1, 2, 3, 0, 4).unbind()
+                queries = random_numbers(1, kv_heads, tokens * group, dim)
+                positions = torch.arange(seen - tokens, seen, device=device)
+                columns = torch.arange(length, device=device)
+                mask = causal_mask(positions, columns, dtype, HIDDEN)
+                mask = mask.repeat_interleave(group, dim=0)
+                parts = parts_of(length, kv_heads)
+                split = split_attention(queries, keys, values, mask, scale=dim**-0.5, parts=parts)
+                whole = F.scaled_dot_product_attention(queries, keys, values, mask)
+                compared += 1
+                equal += torch.allclose(split, whole, rtol=0, atol=_CLOSE[dtype])
+                gap = max(gap, _gap(split, whole))
+    return Proof(name, compared, equal, gap)
 
 
 def _graphs_against_eager(device: torch.device, dtype: torch.dtype) -> Proof:

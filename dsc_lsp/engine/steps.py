@@ -79,16 +79,19 @@ class EagerSteps:
 
 @torch.inference_mode()
 def causal_mask(
-    positions: torch.Tensor, columns: torch.Tensor, dtype: torch.dtype
+    positions: torch.Tensor,
+    columns: torch.Tensor,
+    dtype: torch.dtype,
+    hidden: float = float("-inf"),
 ) -> torch.Tensor:
     """Return what to add to the scores so that no token sees what stands behind it.
 
-    Shape (tokens, columns), 0 or minus infinity.
+    Shape (tokens, columns), 0 or ``hidden``.
     """
     mask = torch.zeros(
         (positions.shape[0], columns.shape[0]), device=positions.device, dtype=dtype
     )
-    return mask.masked_fill_(columns > positions.unsqueeze(1), float("-inf"))
+    return mask.masked_fill_(columns > positions.unsqueeze(1), hidden)
 
 
 @torch.inference_mode()

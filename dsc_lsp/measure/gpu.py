@@ -114,6 +114,9 @@ _ROWS: dict[str, Callable[[Any], str]] = {
     "`generate`, ms p50": lambda one: f"{one['generate_keystroke_ms']['p50']:.1f}",
     "`generate` / ours": lambda one: f"{one['ratio_to_generate']:.1f}",
     "decode, ms a step": lambda one: f"{one['decode_step_ms']:.2f}",
+    "a token's graph, ms with whole / split attention": lambda one: (
+        " / ".join(f"{ms:.2f}" for ms in one["token_ms"].values()) or "–"
+    ),
     "memory, GB/s (a copy)": lambda one: f"{one['bandwidth'] / 1e9:.0f}",
     "decode, share of the roofline": lambda one: f"{100 * one['roofline_share']:.0f} %",
     "peak memory, GiB": lambda one: f"{one['peak_bytes'] / 2**30:.1f}",
@@ -151,7 +154,7 @@ def _shape(shape: str, plan: Plan) -> Any:
     forget_peak(device)
     keys = list(_type(settings, engine, plan))[_WARM_UP_KEYS:]
     peak, per_position = peak_bytes(device), engine.bytes_per_position
-    weights = engine.weight_bytes
+    weights, token_ms = engine.weight_bytes, engine.token_ms
     engine.close()
     del engine
     gc.collect()
@@ -172,6 +175,7 @@ def _shape(shape: str, plan: Plan) -> Any:
         "generate_keystroke_ms": asdict(generate),
         "ratio_to_generate": generate.p50 / ours.p50,
         "decode_step_ms": step_ms,
+        "token_ms": token_ms,
         "bandwidth": bandwidth,
         "roofline_share": (weights + per_position * context) / bandwidth / (step_ms / 1000),
         "peak_bytes": peak,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsc_lsp.cancel import Cancelled, CancelToken
-from dsc_lsp.engine import graphs, room
+from dsc_lsp.engine import graphs, llama, room, split_attention
 from dsc_lsp.engine.base import GenerationRequest, Prompt, PromptPart
 from dsc_lsp.engine.graphs import WIDEST, GraphSteps, bucket_of, steps_over
 from dsc_lsp.engine.kv_cache import KVCache
@@ -50,11 +50,16 @@ def cache_of(model: Llama) -> KVCache:
     return KVCache(model.config, CAPACITY, device=model.device, dtype=model.dtype)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_over_random_edits_graphs_say_what_eager_runs_say(model: Llama, seed: int) -> None:
+@pytest.mark.parametrize("is_split", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_over_random_edits_graphs_say_what_eager_runs_say(
+    model: Llama, seed: int, monkeypatch: pytest.MonkeyPatch, *, is_split: bool
+) -> None:
     chance = random.Random(seed)
     recorded = RecordedGraphs()
     ours, eager = GraphSteps(model, cache_of(model), recorded), EagerSteps(model, cache_of(model))
+    monkeypatch.setattr(split_attention, "_LEAST_PART", 16)
+    ours._is_split = is_split
     seen = set[tuple[int, int]]()
     for _ in range(80):
         kept = chance.randrange(len(eager.cache.ids) + 1) if chance.random() < 0.3 else None
@@ -73,7 +78,7 @@ def test_over_random_edits_graphs_say_what_eager_runs_say(model: Llama, seed: in
         assert mine.logprobs == pytest.approx(expected.logprobs, abs=1e-6)
         assert ours.cache.ids == eager.cache.ids
         if width <= WIDEST:
-            seen.add((width, bucket_of(len(ours.cache.ids), CAPACITY)))
+            seen.add((width, bucket_of(len(ours.cache.ids), ours.cache.rows)))
     assert ours.captured == seen
     assert recorded.captures == len(seen), "each is captured once, when it is first needed"
 
@@ -104,11 +109,57 @@ def test_what_is_prepared_is_right_when_it_is_needed(model: Llama) -> None:
     recorded = RecordedGraphs()
     ours, eager = GraphSteps(model, cache_of(model), recorded), EagerSteps(model, cache_of(model))
     ours.prepare()
-    assert ours.captured == {(width, CAPACITY) for width in range(1, WIDEST + 1)}
+    assert ours.captured == {(width, ours.cache.rows) for width in range(1, WIDEST + 1)}
+    assert ours.token_ms["whole"] > 0 < ours.token_ms["split"]
     for ids in ([7] * 70, [1], [2, 3], [4, 5, 6], [7, 8, 9, 1], [2, 3, 4, 5, 6]):
         mine, expected = ours.run(ids, 1), eager.run(ids, 1)
         torch.testing.assert_close(mine.logits, expected.logits, atol=1e-9, rtol=1e-9)
-    assert recorded.captures == WIDEST
+    assert recorded.captures == WIDEST + 2, "a token with either attention, to time them"
+
+
+@pytest.mark.parametrize(("whole", "split"), [(2.0, 1.0), (1.0, 2.0)])
+def test_the_attention_that_took_less_time_is_used(
+    model: Llama, monkeypatch: pytest.MonkeyPatch, whole: float, split: float
+) -> None:
+    times = iter([whole, split])
+    monkeypatch.setattr(graphs, "_least_ms", lambda *_how: next(times))
+    ours = GraphSteps(model, cache_of(model), RecordedGraphs())
+    ours.prepare()
+    assert ours.token_ms == {"whole": whole, "split": split}
+    assert ours._is_split == (split < whole)
+
+
+@pytest.mark.parametrize("broken", ["not a number", "not there", ""])
+def test_split_attention_that_is_not_right_or_not_there_is_not_used(
+    model: Llama, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def spoilt(queries: torch.Tensor, *_more: object, **_how: object) -> torch.Tensor:
+        if broken == "not there":
+            raise NotImplementedError("abacus")
+        return queries * torch.nan
+
+    times = iter([2.0, 1.0])
+    monkeypatch.setattr(graphs, "_least_ms", lambda _graphs, replay: replay() or next(times))
+    monkeypatch.setattr(split_attention, "_LEAST_PART", 16)
+    if broken:
+        monkeypatch.setattr(llama, "split_attention", spoilt)
+    ours, eager = (
+        GraphSteps(model, cache_of(model), RecordedGraphs()),
+        EagerSteps(model, cache_of(model)),
+    )
+    ours.prepare()
+    assert ours._is_split == (not broken)
+    assert ours.run([1, 2, 3], 1).best == eager.run([1, 2, 3], 1).best
+
+
+@pytest.mark.parametrize(
+    ("length", "kv_heads", "parts"),
+    [(512, 32, 4), (2048, 32, 8), (2048, 8, 16), (16_384, 8, 32), (2112, 8, 4), (64, 8, 1)],
+)
+def test_keys_are_cut_so_that_a_large_device_is_busy(
+    length: int, kv_heads: int, parts: int
+) -> None:
+    assert split_attention.parts_of(length, kv_heads) == parts
 
 
 def test_adjustments_see_the_logits_of_their_own_step(model: Llama) -> None:
