@@ -123,6 +123,7 @@ def test_each_kind_tells_what_else_was_likely(
         asked = [call.body for call in server.calls]
     looks = [body for body in asked if field.items() <= (body.get("parameters") or body).items()]
     assert len(looks) == 1, "one look serves all alternatives"
+    assert not any("return_tokens_as_token_ids" in body for body in asked), "texts are read here"
     assert len(asked) == 1 + 1 + 3
 
 
@@ -150,6 +151,7 @@ def test_a_prompt_of_ids_goes_on_with_ids(
                 assert tuple(server.calls[-1].body["prompt"][-1:]) == ids[text]
                 assert server.calls[-1].body["max_tokens"] == 2
             assert not said(engine, rank=3)
+        assert server.calls[0].body["return_tokens_as_token_ids"] is True
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable Content"])

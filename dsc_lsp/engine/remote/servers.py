@@ -23,8 +23,9 @@ class Server:
     ``takes_ids`` says whether it is worth to try a prompt of token ids, ``adds_bos`` whether it
     puts the beginning-of-text token before a prompt of text; both are probed where that is
     possible. ``extra`` are fields beyond the standard ones, ``stop_ids_field`` the one for ids
-    that end the answer. ``context`` is a path and the keys to the number of tokens that fit.
-    ``most_others`` is how many of the likeliest tokens it tells at a place.
+    that end the answer, ``names_ids_field`` the one that has likely tokens named by their ids,
+    for who asks with ids. ``context`` is a path and the keys to the number of tokens that fit,
+    ``most_others`` how many of the likeliest tokens it tells at a place.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Server:
     adds_bos: bool
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     stop_ids_field: str = ""
+    names_ids_field: str = ""
     sign: Sign | None = None
     context: tuple[str, tuple[str | int, ...]] | None = None
     most_others: int = 0
@@ -44,6 +46,8 @@ class Server:
         body = dict(self.extra) | self.body(ask)
         if self.stop_ids_field and ask.stop_ids:
             body[self.stop_ids_field] = ask.stop_ids
+        if self.names_ids_field and ask.others and not isinstance(ask.prompt, str):
+            body[self.names_ids_field] = True
         return body
 
 
@@ -92,11 +96,11 @@ VLLM = replace(
     extra={
         "add_special_tokens": False,
         "return_token_ids": True,
-        "return_tokens_as_token_ids": True,
         "logprobs": 0,
         "stream_options": {"include_usage": True},
     },
     stop_ids_field="stop_token_ids",
+    names_ids_field="return_tokens_as_token_ids",
     sign=_owned_by("vllm"),
     context=(MODELS, ("data", 0, "max_model_len")),
     most_others=20,
