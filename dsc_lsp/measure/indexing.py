@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,6 +35,17 @@ from dsc_lsp.settings import Settings
 
 _SAVED = 200
 _PROBE_SECONDS = 0.001
+_IDLE = f"""
+import json, sys, threading, time
+over = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+times = []
+while not over.is_set():
+    start = time.perf_counter()
+    time.sleep({_PROBE_SECONDS})
+    times.append(1e3 * (time.perf_counter() - start - {_PROBE_SECONDS}))
+print(json.dumps(times))
+"""
 _LATE_MS = 5.0
 _SWITCH_SECONDS = 0.0005
 """As in the server (``cli.serve``)."""
@@ -50,7 +62,8 @@ class Opened:
 
     ``known_seconds`` is when every file can be searched, ``complete_seconds`` when every file has
     an outline and the lookup has read it too. ``peak_mb`` is the resident memory of the
-    processes that index, added up.
+    processes that index, added up. ``idle_late_ms`` is how late a process woke meanwhile that did
+    nothing else: what is not the server's doing but the machine's.
     """
 
     known_seconds: float = 0.0
@@ -58,8 +71,9 @@ class Opened:
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
     late_ms: tuple[float, ...] = ()
+    idle_late_ms: tuple[float, ...] = ()
 
-    def as_json(self) -> dict[str, float]:
+    def as_json(self) -> dict[str, object]:
         """Return what is printed."""
         return {
             "known_seconds": round(self.known_seconds, 2),
@@ -67,6 +81,7 @@ class Opened:
             "cpu_seconds": round(self.cpu_seconds, 2),
             "peak_mb": round(self.peak_mb),
             **_lateness(self.late_ms),
+            "of_an_idle_process": _lateness(self.idle_late_ms),
         }
 
 
@@ -84,14 +99,21 @@ async def opened(root: Path) -> tuple[Opened, Repository]:
             loop.call_soon_threadsafe(known.set)
 
     over = asyncio.Event()
-    probes = asyncio.create_task(_lateness_until(over)), asyncio.create_task(_memory(over))
+    idle = subprocess.Popen(
+        [sys.executable, "-c", _IDLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    probes = (
+        asyncio.create_task(_lateness_until(over)),
+        asyncio.create_task(_memory(over, idle.pid)),
+    )
     await asyncio.to_thread(repository.open_folders, (root,), report, scan=False)
     await known.wait()
     done = await asyncio.to_thread(repository.wait_until_known, _PATIENCE_SECONDS)
     assert done, "indexed within the time"
     result.complete_seconds = time.perf_counter() - start
-    result.cpu_seconds = sum(_cpu_seconds(process) for process in _children())
+    result.cpu_seconds = sum(_cpu_seconds(process) for process in _children(idle.pid))
     over.set()
+    result.idle_late_ms = tuple(json.loads(idle.communicate()[0]))
     result.late_ms, result.peak_mb = await probes[0], await probes[1]
     return result, repository
 
@@ -143,12 +165,12 @@ async def _lateness_until(over: asyncio.Event) -> tuple[float, ...]:
     return tuple(times)
 
 
-async def _memory(over: asyncio.Event) -> float:
+async def _memory(over: asyncio.Event, idle: int) -> float:
     """Return the most that the processes that index have held together, in MB."""
     most = 0.0
     while not over.is_set():
         held = 0.0
-        for process in _children():
+        for process in _children(idle):
             with suppress(psutil.Error):
                 held += process.memory_info().rss / 1e6
         most = max(most, held)
@@ -156,8 +178,8 @@ async def _memory(over: asyncio.Event) -> float:
     return most
 
 
-def _children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+def _children(idle: int) -> list[psutil.Process]:
+    return [one for one in psutil.Process().children(recursive=True) if one.pid != idle]
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
