@@ -5,10 +5,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dsc_lsp.repository import imports, outlines
 from dsc_lsp.repository.files import language_name
 from dsc_lsp.repository.imports import Import, imports_in
-from dsc_lsp.repository.outlines import Definition, Outline, outline_of
-from dsc_lsp.repository.trees import parse
+from dsc_lsp.repository.outlines import Definition, Outline, outline_in
+from dsc_lsp.repository.trees import matches, parse
 from dsc_lsp.repository.words import words
 
 CHUNK_LINES = 20
@@ -18,6 +19,11 @@ MOST_CHUNKS = 4_096
 """Of a longer file only the first so many chunks are found by their words."""
 
 _LARGEST_PARSED = 200_000
+# Both at once: to walk through a tree takes longer than to parse the text.
+_QUERIES = {
+    language: outlines.QUERIES.get(language, "") + imports.QUERIES.get(language, "")
+    for language in {*outlines.QUERIES, *imports.QUERIES}
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,9 @@ class Structure:
 
     outline: Outline
     imports: tuple[Import, ...]
+
+
+_NOTHING = Structure((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +58,14 @@ def contents_of(path: str, text: str) -> Contents:
 def structure_of(path: str, text: str) -> Structure:
     """Return what a text defines and imports; nothing if it is very long."""
     language = language_name(path)
-    root = parse(text, language) if len(text) <= _LARGEST_PARSED else None
+    query = _QUERIES.get(language)
+    if query is None or len(text) > _LARGEST_PARSED:
+        return _NOTHING
+    root = parse(text, language)
     if root is None:
-        return Structure((), ())
-    return Structure(outline_of(root, text, language), imports_in(root, language))
+        return _NOTHING
+    found = matches(root, language, query)
+    return Structure(outline_in(found, text), imports_in(found, language))
 
 
 def chunk_words(text: str) -> tuple[str, ...]:
@@ -67,8 +80,8 @@ def text_in(data: bytes) -> str:
 
 def structure_in(data: bytes) -> Structure:
     """Return the structure of ``Contents.structure``."""
-    definitions, imports = json.loads(zlib.decompress(data))
-    return Structure(tuple(map(Definition._make, definitions)), tuple(map(Import._make, imports)))
+    definitions, entries = json.loads(zlib.decompress(data))
+    return Structure(tuple(map(Definition._make, definitions)), tuple(map(Import._make, entries)))
 
 
 def _chunks(text: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What a file imports, and which files of the workspace that is.
 
-One row of ``_QUERIES`` a language: ``@module`` is what is imported, as it is written, ``@name``
+One row of ``QUERIES`` a language: ``@module`` is what is imported, as it is written, ``@name``
 what of it, ``@as`` the name that it has here. ``_RESOLVERS`` say where a module is looked for.
 """
 
@@ -90,17 +90,17 @@ class Paths:
 
 def imports(text: str, language: str) -> tuple[Import, ...]:
     """Return what a text imports, in its order; ``language`` is a name in ``languages``."""
-    root = parse(text, language) if language in _QUERIES else None
-    return () if root is None else imports_in(root, language)
-
-
-def imports_in(root: Node, language: str) -> tuple[Import, ...]:
-    """Return what a tree's text imports, as ``imports`` does."""
-    query = _QUERIES.get(language)
-    if query is None:
+    query = QUERIES.get(language)
+    root = parse(text, language) if query is not None else None
+    if query is None or root is None:
         return ()
+    return imports_in(matches(root, language, query), language)
+
+
+def imports_in(captured: Iterable[Mapping[str, list[Node]]], language: str) -> tuple[Import, ...]:
+    """Return the imports among the matches of ``QUERIES`` in a tree."""
     found: dict[Import, None] = {}
-    for captures in matches(root, language, query):
+    for captures in captured:
         for entry in _imports_of(captures, language):
             found[entry] = None
     return tuple(found)
@@ -405,7 +405,7 @@ _C_QUERY = """
 (preproc_include path: (string_literal) @module)
 (preproc_include path: (system_lib_string) @module)
 """
-_QUERIES = {
+QUERIES = {
     "python": """
 (import_statement name: (dotted_name) @module)
 (import_statement name: (aliased_import name: (dotted_name) @module alias: (identifier) @as))

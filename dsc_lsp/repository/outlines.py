@@ -1,10 +1,11 @@
 """The outline of a file: its definitions, each with a header that stands without its body.
 
-One row of ``_QUERIES`` a language. In a query, ``@name`` is the name, ``@body`` what may be left
+One row of ``QUERIES`` a language. In a query, ``@name`` is the name, ``@body`` what may be left
 out, and the whole definition is ``@type`` (what has members), ``@function``, ``@value`` or
 ``@field`` (an attribute that a function sets).
 """
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -39,18 +40,18 @@ def outline(text: str, language: str) -> Outline:
 
     What is defined inside a function is left out, except the attributes that it sets.
     """
-    root = parse(text, language) if language in _QUERIES else None
-    return () if root is None else outline_of(root, text, language)
-
-
-def outline_of(root: Node, text: str, language: str) -> tuple[Definition, ...]:
-    """Return the definitions in a tree of a text, as ``outline`` does."""
-    query = _QUERIES.get(language)
-    if query is None:
+    query = QUERIES.get(language)
+    root = parse(text, language) if query is not None else None
+    if query is None or root is None:
         return ()
+    return outline_in(matches(root, language, query), text)
+
+
+def outline_in(captured: Iterable[Mapping[str, list[Node]]], text: str) -> tuple[Definition, ...]:
+    """Return the definitions among the matches of ``QUERIES`` in a tree of a text."""
     data = text.encode("utf-8", "surrogatepass")
     found: dict[tuple[int, int], tuple[Node, str, Node, Node | None]] = {}
-    for captures in matches(root, language, query):
+    for captures in captured:
         for kind in ("type", "function", "value", "field"):
             if kind in captures and "name" in captures:
                 node = captures[kind][0]
@@ -164,7 +165,7 @@ _C = """
 (preproc_def name: (_) @name) @value
 (preproc_function_def name: (_) @name) @value
 """
-_QUERIES = {
+QUERIES = {
     "python": """
 (class_definition name: (_) @name body: (_) @body) @type
 (function_definition name: (_) @name body: (_) @body) @function
