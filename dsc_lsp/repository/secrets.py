@@ -7,6 +7,7 @@ secret is left out of a prompt, too: that costs a line of context, the other mis
 import math
 import re
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, cached_property, lru_cache
@@ -116,7 +117,9 @@ _FORMS = (
           + _NO_VALUE + r"(?=\S*\d)[^\s\"'`(){}\[\]<>$;,.]{8,}\s*$",
           "pass", "pwd", "secret", "token", "key", "credential", "bearer", flags=re.IGNORECASE),
 )  # fmt: skip
-_WORDS = AhoCorasick(sorted({word for form in _FORMS for word in form.words}))
+_WORDS = sorted({word for form in _FORMS for word in form.words})
+_FORMS_WITH = [[form for form in _FORMS if word in form.words] for word in _WORDS]
+_ANY_WORD = AhoCorasick(_WORDS)
 _ARMOUR = re.compile(r"[\s\"'+\\n#*/,;|-]*[A-Za-z0-9+/]{38,}={0,2}[\s\"'+\\n,;|)-]*")
 _LEAST_OPAQUE = 24
 _LEAST_BASE64 = 32
@@ -138,7 +141,7 @@ def without_secrets(text: str) -> str:
 
     Line breaks must be ``\\n``. Only lines with a suspicious word are looked at in full.
     """
-    secret = {start for start in _suspicious_lines(text) if holds_secret(_line_at(text, start))}
+    secret = set(_secret_lines(text))
     if not secret:
         return text
     starts = iter(sorted(secret))
@@ -239,20 +242,27 @@ def holds_secret(line: str) -> bool:
     return any(_looks_random(found[0]) for found in _OPAQUE.finditer(part))
 
 
-def _suspicious_lines(text: str) -> set[int]:
-    """Return where the lines begin that hold a suspicious word or a long opaque one."""
+def _secret_lines(text: str) -> Iterator[int]:
+    """Yield where the lines begin that hold a secret; some more than once."""
     folded = text.lower()
     if len(folded) != len(text):  # a few letters are longer in lower case, so offsets would lie
-        return {0, *(found.end() for found in re.finditer("\n", text))}
-    matches = _WORDS.find_matches_as_indexes(folded)
-    found = {text.rfind("\n", 0, place) + 1 for _, place, _ in matches}
+        starts = (0, *(found.end() for found in re.finditer("\n", text)))
+        yield from (start for start in starts if holds_secret(_line_at(text, start)))
+        return
+    # Each form is looked for in the lines with its words alone.
+    found = _ANY_WORD.find_matches_as_indexes(folded, overlapping=True)
+    for start, word in {(text.rfind("\n", 0, place) + 1, word) for word, place, _ in found}:
+        line = _line_at(text, start)[:_LONGEST_LINE]
+        if _ARMOUR.fullmatch(line) or any(f.pattern.search(line) for f in _FORMS_WITH[word]):
+            yield start
     for word in set(text.split()):
         if len(word) >= _LEAST_OPAQUE and any(map(_looks_random, _OPAQUE.findall(word))):
             place = text.find(word)
             while place >= 0:
-                found.add(text.rfind("\n", 0, place) + 1)
+                start = text.rfind("\n", 0, place) + 1
+                if holds_secret(_line_at(text, start)):
+                    yield start
                 place = text.find(word, place + len(word))
-    return found
 
 
 def _line_at(text: str, start: int) -> str:
