@@ -80,6 +80,7 @@ class _Result:
     report: Report
     server_ms: Percentiles
     roofline_share: float | None
+    device_megabytes: float | None
     generate_ms: Sequence[float]
 
 
@@ -91,6 +92,7 @@ def _measure(traces: Sequence[Trace], settings: Settings, options: Options) -> _
         keystrokes = list(_with_bar(keys, edits, "key"))
         report = bench.summarize(keystrokes)
         share, device = _roofline(engine, report)
+        device_megabytes = _device_megabytes(engine)
     finally:
         engine.close()
     return _Result(
@@ -100,6 +102,7 @@ def _measure(traces: Sequence[Trace], settings: Settings, options: Options) -> _
         report=report,
         server_ms=bench.percentiles(asyncio.run(_overhead())),
         roofline_share=share,
+        device_megabytes=device_megabytes,
         generate_ms=_generate_ms(keystrokes, settings, options) if options.baseline else (),
     )
 
@@ -118,12 +121,22 @@ def _roofline(engine: Engine, report: Report) -> tuple[float | None, str]:
 
     if not isinstance(engine, Resident):
         return None, "remote"
-    per_second = report.decode_tokens_per_second
+    per_second = report.decode_steps_per_second
     if per_second is None:
         return None, str(engine.device)
     context = report.prompt_tokens_median + report.new_tokens_median
-    bytes_per_token = engine.weight_bytes + engine.bytes_per_position * context
-    return per_second * bytes_per_token / copy_bandwidth(engine.device), str(engine.device)
+    bytes_per_step = engine.weight_bytes + engine.bytes_per_position * context
+    return per_second * bytes_per_step / copy_bandwidth(engine.device), str(engine.device)
+
+
+def _device_megabytes(engine: Engine) -> float | None:
+    """Return what the model has occupied of an accelerator at most."""
+    from dsc_lsp.engine.devices import peak_bytes
+    from dsc_lsp.engine.roofline import Resident
+
+    if not isinstance(engine, Resident) or engine.device.type == "cpu":
+        return None
+    return peak_bytes(engine.device) / 2**20
 
 
 def _generate_ms(
@@ -162,6 +175,7 @@ def _as_json(result: _Result) -> dict[str, Any]:
         **asdict(result.report),
         "server_ms": asdict(result.server_ms),
         "roofline_share": result.roofline_share,
+        "device_memory_megabytes": result.device_megabytes,
         "device": result.device,
         "model": result.model,
     }
@@ -227,10 +241,14 @@ def _counts(result: _Result) -> Iterator[str]:
     yield f"drafts: {report.drafted} tokens guessed, {report.accepted} accepted"
     share = result.roofline_share
     yield (
-        f"decode: {_number(report.decode_tokens_per_second)} tokens/s,"
+        f"decode: {_number(report.decode_tokens_per_second)} tokens/s in"
+        f" {_number(report.decode_steps_per_second)} steps/s,"
         f" {_number(None if share is None else 100 * share)} % of what the memory allows"
     )
-    yield f"memory: {report.memory_megabytes:.0f} MB"
+    device = result.device_megabytes
+    yield f"memory: {report.memory_megabytes:.0f} MB" + (
+        "" if device is None else f", and {device:.0f} MB of the device"
+    )
 
 
 def _line(name: str, values: Percentiles) -> str:

@@ -85,13 +85,16 @@ class Token:
 class Effort:
     """What a generation has cost so far; the engine counts on while its tokens are taken.
 
-    ``drafted`` tokens were guessed and checked, ``accepted`` of them were right, in ``steps``
-    runs of the model after the prompt was read.
+    ``steps`` runs of the model, after the prompt was read, took ``decode_ms`` and gave
+    ``written`` tokens, those of a healed word included. ``drafted`` tokens were guessed and
+    checked, in these runs or in the one that read the prompt's end; ``accepted`` of them were
+    right.
     """
 
     prefill_ms: float = 0.0
     decode_ms: float = 0.0
     steps: int = 0
+    written: int = 0
     drafted: int = 0
     accepted: int = 0
 

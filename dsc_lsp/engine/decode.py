@@ -53,6 +53,7 @@ def generate(
             is_right = index < len(draft.ids) and token == draft.ids[index]
             accepted += is_right
             effort.accepted += is_right
+            effort.written += effort.steps > 0
             yield token, logprob
             if len(generated) == decoding.max_new_tokens:
                 return

@@ -151,7 +151,8 @@ class Report:
     """What a replay cost. ``asked`` are the keystrokes at which the engine was asked.
 
     ``keystroke_ms`` is over those, from the key to the suggestion; keystrokes along a known
-    suggestion are in ``typed_along_ms``. Per token: the tokens after the first of each answer.
+    suggestion are in ``typed_along_ms``. A step is a run of the model after the prompt was read,
+    which writes several tokens where drafts hold.
     ``contexts`` is how often what is shown of other files was not what the key before had.
     """
 
@@ -173,6 +174,7 @@ class Report:
     drafted: int
     accepted: int
     decode_tokens_per_second: float | None
+    decode_steps_per_second: float | None
     memory_megabytes: float
 
 
@@ -182,8 +184,8 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
     along = [key.total_ms for key in keystrokes if key.completion is None]
     results = [result for _, result in asked]
     prefilled = [result.prompt_tokens - result.reused_tokens for result in results]
-    decoded = sum(max(0, result.new_tokens - 1) for result in results)
-    decode_ms = sum(result.effort.decode_ms for result in results)
+    efforts = [result.effort for result in results]
+    decode_seconds = sum(effort.decode_ms for effort in efforts) / 1000
     return Report(
         keystrokes=len(keystrokes),
         asked=len(asked),
@@ -210,7 +212,8 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
         new_tokens_median=statistics.median(result.new_tokens for result in results),
         drafted=sum(result.effort.drafted for result in results),
         accepted=sum(result.effort.accepted for result in results),
-        decode_tokens_per_second=1000 * decoded / decode_ms if decode_ms else None,
+        decode_tokens_per_second=_rate((one.written for one in efforts), decode_seconds),
+        decode_steps_per_second=_rate((one.steps for one in efforts), decode_seconds),
         memory_megabytes=psutil.Process().memory_info().rss / 2**20,
     )
 
@@ -287,6 +290,10 @@ def _changes(texts: Iterable[str]) -> int:
         changes += text != before
         before = text
     return changes
+
+
+def _rate(counts: Iterable[int], seconds: float) -> float | None:
+    return sum(counts) / seconds if seconds else None
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:

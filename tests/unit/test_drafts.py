@@ -181,3 +181,10 @@ def test_a_run_that_waited_for_the_processor_is_not_taken_for_the_rule() -> None
         thrift.held("prompt", 1, 1)
     thrift.took(2, 1.0)
     assert thrift.worth("prompt") >= 1
+
+
+@pytest.mark.parametrize("thrift", [Always(), Never()], ids=["with drafts", "without"])
+def test_tokens_are_counted_where_they_were_written(engine: LocalEngine, thrift: Thrift) -> None:
+    for text in (TEXT + "x = ave", TEXT + "x = aver"):
+        tokens, effort = said(engine, thrift, text=text)
+        assert effort.steps - 1 <= effort.written < len(tokens), "the end is not counted"

@@ -286,6 +286,8 @@ class RemoteEngine:
                 effort.prefill_ms = milliseconds
                 self.circuit.succeeded()
                 self.took(milliseconds)
+            else:
+                effort.written += len(chunk.pieces)
             effort.decode_ms = milliseconds - effort.prefill_ms
             effort.steps += 1
             yield chunk
