@@ -1,5 +1,6 @@
 """The marker ``editor``: tests in real editors, which run with ``pytest -m editor`` only."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from tests.editors.sandbox import Sandbox, sandbox
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line("markers", "editor: needs a real editor; run with -m editor")
+    if "editor" in config.getoption("markexpr"):
+        # A run that is stopped from outside tidies up as one that is interrupted does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,20 +1,14 @@
-"""The picture of ghost text in Neovim: what the embedded starter says, in a terminal.
-
-``python -m tests.editors.picture > docs/pictures/nvim.svg``, with rich installed.
-"""
+"""The picture of ghost text in Neovim: what the embedded starter says, in a terminal."""
 
 import io
 import re
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from tests.editors.programs import installed
-from tests.editors.sandbox import EDITORS, sandbox
+from tests.editors.sandbox import EDITORS, Sandbox, until
 from tests.editors.terminal import terminal
 
 _CODE = """\
@@ -29,7 +23,6 @@ def read_settings(path: Path) -> dict:
         return json.lo
 """
 _COLUMNS, _ROWS = 64, 12
-_WAIT_SECONDS = 15
 
 
 def svg(screen: str) -> str:
@@ -42,30 +35,25 @@ def svg(screen: str) -> str:
     return re.sub(r"[ \t]+$", "", drawn, flags=re.MULTILINE).rstrip() + "\n"
 
 
-def _screen() -> str:
-    cache = installed("nvim")
-    with tempfile.TemporaryDirectory() as folder, sandbox(Path(folder)) as home:
-        root = cache / "nvim-0.12/usr"
-        init = home.home / "init.lua"
-        command = f"{{ '{sys.executable}', '-m', 'dsc_lsp', '--stdio' }}"
-        init.write_text(
-            f"vim.opt.runtimepath:prepend('{EDITORS / 'nvim'}')\n"
-            "vim.api.nvim_set_hl(0, 'Normal', {})\n"
-            "vim.o.number = true\nvim.o.ruler = false\nvim.o.showmode = false\n"
-            f"require('dsc').setup({{ cmd = {command} }})\n"
-        )
-        file = home.file("settings.py", _CODE)
-        nvim = [str(root / "bin/nvim"), "--clean", "-n", "-u", str(init), str(file)]
-        with terminal(
-            cache, home, nvim, {"VIMRUNTIME": str(root / "share/nvim/runtime")}
-        ) as shown:
-            shown.until("read_settings")
-            shown.type("G$")
-            time.sleep(_WAIT_SECONDS)
-            shown.type("aa")
-            time.sleep(_WAIT_SECONDS / 5)
-            return shown.screen(colours=True)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(svg(_screen()))
+def ghost_text_screen(cache: Path, home: Sandbox) -> str:
+    """Return the screen, with its escape sequences, once ghost text stands on it."""
+    root = cache / "nvim-0.12/usr"
+    init = home.home / "init.lua"
+    command = f"{{ '{sys.executable}', '-m', 'dsc_lsp', '--stdio' }}"
+    init.write_text(
+        f"vim.opt.runtimepath:prepend('{EDITORS / 'nvim'}')\n"
+        "vim.api.nvim_set_hl(0, 'Normal', {})\n"
+        "vim.o.number = true\nvim.o.ruler = false\nvim.o.showmode = false\n"
+        # Below what the picture shows.
+        "vim.api.nvim_create_autocmd('LspProgress',"
+        " { pattern = 'end', command = 'echo \"the model is there\"' })\n"
+        f"require('dsc').setup({{ cmd = {command} }})\n"
+    )
+    file = home.file("settings.py", _CODE)
+    nvim = [str(root / "bin/nvim"), "--clean", "-n", "-u", str(init), str(file)]
+    variables = {"VIMRUNTIME": str(root / "share/nvim/runtime")}
+    with terminal(cache, home, nvim, variables) as shown:
+        shown.until("read_settings", "the model is there")
+        shown.type("G$aa")
+        until(lambda: re.search(r"json\.loa\S", shown.screen()), shown.screen)
+        return shown.screen(colours=True)

@@ -1,5 +1,6 @@
 """Emacs, the real one, in a terminal: ghost text under eglot and lsp-mode, and its failures."""
 
+import platform
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -270,3 +271,25 @@ def test_a_buffer_without_a_server_is_told(start: Start, tmp_path: Path) -> None
     editor.type("dsc-mode")
     editor.press("Enter")
     editor.until("no language server with ghost text has this buffer yet; try M-x eglot")
+
+
+# TRAMP's own tests have such a method: a shell on this machine stands for another one.
+MOCK = """
+(require 'tramp)
+(add-to-list 'tramp-methods
+             '("mock" (tramp-login-program "sh") (tramp-login-args (("-i")))
+               (tramp-remote-shell "/bin/sh") (tramp-remote-shell-args ("-c"))
+               (tramp-connection-timeout 10)))
+(add-to-list 'tramp-default-host-alist (list "\\`mock\\'" nil (system-name)))
+(setq auto-save-default nil tramp-verbose 1 enable-remote-dir-locals nil vc-handled-backends nil)
+"""
+
+
+def test_a_remote_file_is_told_that_its_machine_has_no_server(start: Start, home: Sandbox) -> None:
+    editor = start(EGLOT + MOCK, command=("/nowhere/dsc-lsp", "--stdio"))
+    editor.until("/nowhere/dsc-lsp", "cannot be found or run")
+    editor.press("C-x", "C-f", "C-a", "C-k")
+    editor.type(f"/mock::{home.project}/main.py")
+    editor.press("Enter")
+    host = platform.node()
+    editor.until(f"`/nowhere/dsc-lsp --stdio' on {host} cannot be found or run")
