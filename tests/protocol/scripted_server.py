@@ -3,7 +3,8 @@
 ``python -m tests.protocol.scripted_server``, with the options of ``serve``.
 Its engine prints as libraries do. Environment variables say how: ``SCRIPTED_LOAD_SECONDS`` (a
 load that cannot be interrupted), ``SCRIPTED_TOKEN_SECONDS``, ``SCRIPTED_BUSY`` (compute in Python
-for that time instead of sleeping), ``SCRIPTED_NOISE`` (text to print).
+for that time instead of sleeping), ``SCRIPTED_NOISE`` (text to print), ``SCRIPTED_ALTERNATIVES``
+(words that it would also say).
 """
 
 import os
@@ -36,7 +37,8 @@ def load(_settings: Any, _report: Any) -> ScriptedEngine:
         while time.perf_counter() < end:
             continue
 
-    return ScriptedEngine("answer", before_token=before_token)
+    others = os.environ.get("SCRIPTED_ALTERNATIVES", "").split()
+    return ScriptedEngine(("answer", *others), before_token=before_token)
 
 
 if __name__ == "__main__":

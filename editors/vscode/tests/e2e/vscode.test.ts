@@ -32,6 +32,9 @@ def total_value(inventory: Inventory) -> float:
     total = 0.0
 `;
 
+/** What the READMEs show, with DSC_UPDATE_PICTURES. */
+const PICTURE = process.env["DSC_UPDATE_PICTURES"] ? "pictures/ghost-text.png" : "build/ghost-text.png";
+
 let bench: Bench;
 let failures = 0;
 
@@ -73,7 +76,7 @@ test("the embedded model's ghost text stands on the screen, and Tab puts it into
       const ghost = await window.ghostText();
       assert.match(ghost, /\S/);
       await window.status(/^starter \d+ ms$/);
-      await window.page.screenshot({ path: "build/ghost-text.png" });
+      await window.page.screenshot({ path: PICTURE });
       await window.press("Tab");
       await window.save();
       await eventually("it is in the file", () =>
@@ -89,7 +92,11 @@ describe("in one window, with a server that always says `answer`", () => {
   before(async () => {
     hub = await Hub.open();
     window = await bench.window({
-      environment: { HF_ENDPOINT: hub.address, HF_HUB_DOWNLOAD_TIMEOUT: "600" },
+      environment: {
+        HF_ENDPOINT: hub.address,
+        HF_HUB_DOWNLOAD_TIMEOUT: "600",
+        SCRIPTED_ALTERNATIVES: "none everything",
+      },
       files: { "main.py": "x = 1\n", "page.html": "<p>\n" },
       programs: {
         "dsc-lsp": serverScript("tests.protocol.scripted_server"),
@@ -157,6 +164,29 @@ describe("in one window, with a server that always says `answer`", () => {
       assert.match(window.read("main.py"), /^other_word$/m),
     );
     await window.set({ "editor.wordBasedSuggestions": "off" });
+  });
+
+  scenario("the next and the previous suggestion are shown by VS Code's own keys", async () => {
+    await window.toEnd();
+    await window.press("Escape", "Enter");
+    await window.type("turn = ");
+    const shows = (text: string): Promise<void> =>
+      eventually(`${text} is shown`, async () => assert.equal(await window.ghostText(), text));
+    await shows("answer");
+    for (const [key, text] of [
+      ["Alt+]", "none"],
+      ["Alt+]", "everything"],
+      ["Alt+]", "answer"],
+      ["Alt+[", "everything"],
+      ["Alt+[", "none"],
+    ] as const) {
+      await window.press(key);
+      await shows(text);
+    }
+    await window.press("Tab", "Escape");
+    await window.save();
+    await eventually("it is in the file", () => assert.match(window.read("main.py"), /^turn = none$/m));
+    await window.press("Enter");
   });
 
   scenario("a server that is killed is started again", async () => {
@@ -307,6 +337,13 @@ describe("in one window, with a server that always says `answer`", () => {
     await window.command("dsc-lsp: Run Doctor");
     await eventually("findings", async () => assert.match(await window.text(), /ok +dsc-lsp/));
     await window.press("Control+F4");
+  });
+
+  scenario("the log is shown", async () => {
+    await window.command("dsc-lsp: Show Log");
+    await window.page.locator(".panel .view-line").filter({ hasText: "The server's log" }).first().waitFor();
+    await window.press("Control+J");
+    await window.page.locator(".panel .view-line").first().waitFor({ state: "hidden" });
   });
 
   scenario("a file on another machine is told once, with what to do", async () => {
