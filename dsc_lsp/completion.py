@@ -178,7 +178,8 @@ def _complete(
     )
     generation = engine.generate(request, cancel)
     stages = _Stages(start, syntax_ms, context_ms, prompt_ms)
-    written = _Written(cursor, settings, extent, generation, stages)
+    least = least_confidence(settings, engine.family)
+    written = _Written(cursor, least, extent, generation, stages)
     is_over = False
     for token in generation.tokens:
         cancel.check()
@@ -206,7 +207,7 @@ class _Written:
     """What the model has written so far at a cursor, and what that has cost."""
 
     cursor: Cursor
-    settings: Settings
+    least: float
     extent: postprocess.Extent
     generation: Generation
     stages: _Stages
@@ -251,7 +252,7 @@ class _Written:
         kept = postprocess.clean(self.text, self.extent, self.cursor, finished=finished)
         self.post_ms += _since(began)
         confidence = _likelihood(self.first_line) if self.tokens else 0.0
-        withheld = _why_nothing(self.text, kept, confidence, self.settings)
+        withheld = _why_nothing(self.text, kept, confidence, self.least)
         return Completion(
             text="" if withheld else kept.text,
             raw=self.text,
@@ -336,6 +337,11 @@ def extent_of(
     )
 
 
+def least_confidence(settings: Settings, family: ModelFamily) -> float:
+    """Return how sure a suggestion must be to be shown: the user's word, else the model's own."""
+    return family.min_confidence if settings.min_confidence < 0 else settings.min_confidence
+
+
 def prompt_at(
     cursor: Cursor, settings: Settings, engine: Engine, repository: Repository | None = None
 ) -> Prompt:
@@ -406,17 +412,17 @@ def _in_word(cursor: Cursor) -> bool:
 
 
 def _why_nothing(
-    raw: str, kept: postprocess.Cleaned, confidence: float | None, settings: Settings
+    raw: str, kept: postprocess.Cleaned, confidence: float | None, least: float
 ) -> str:
     """Return why nothing is suggested; empty if something is."""
     if not raw.strip():
         return "The model had nothing to say here."
     if not kept.text:
         return f"Nothing was left of what the model wrote (rule: {kept.changed[-1]})."
-    if confidence is not None and confidence < settings.min_confidence:
+    if confidence is not None and confidence < least:
         return (
             f"The model was not sure enough: {confidence:.2f}, and `dsc.minConfidence` is"
-            f" {settings.min_confidence:.2f}."
+            f" {least:.2f}."
         )
     return ""
 

@@ -34,6 +34,8 @@ class ModelFamily:
     ``heals`` says whether the family does better when it writes the word before the cursor itself.
     ``is_interpolated`` says that the family is so small that what the repository says has a say
     in the choice of each token.
+    ``min_confidence`` is the likelihood below which a suggestion is not worth showing, unless the
+    user says otherwise; 0 where confidence has not been compared with what is right.
     ``file_header`` stands above each other file that is shown, before the code of the current one;
     ``context_share`` is how much of the prompt such files may take (not measured yet).
     """
@@ -48,6 +50,7 @@ class ModelFamily:
     suffix_tokens: int
     heals: bool
     is_interpolated: bool = False
+    min_confidence: float = 0.0
     file_header: str = "#{path}\n"
     context_share: float = 0.0
 

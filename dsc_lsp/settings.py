@@ -160,11 +160,12 @@ class Settings:
         most=10,
     )
     min_confidence: float = _setting(
-        0.0,
+        -1.0,
         "Suggestions that are less likely are not shown: the likelihood of the first line with its"
-        " end, as the model and the repository see it. A server that tells no likelihoods is"
-        " taken at its word.",
-        least=0.0,
+        " end, as the model and the repository see it. `0` shows all; below 0 it is what was"
+        " measured to be best for the model, where that is known. A server that tells no"
+        " likelihoods is taken at its word.",
+        least=-1.0,
         most=1.0,
     )
     min_debounce_milliseconds: int = _setting(

@@ -3,10 +3,10 @@
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsc_lsp.cancel import CancelToken
-from dsc_lsp.completion import Completion, complete, prompt_at
+from dsc_lsp.completion import Completion, complete, least_confidence, prompt_at
 from dsc_lsp.engine.base import Engine, Scorer
 from dsc_lsp.languages import language_of
 from dsc_lsp.measure.holes import Hole
@@ -20,11 +20,13 @@ from dsc_lsp.settings import Settings
 class Score:
     """One hole's suggestion, measured; ``None`` where a measure does not apply.
 
+    ``completion`` has the text however unsure it is; ``shown`` is whether a user would see it.
     ``bits`` are the model's bits for the whole gold text of ``gold_bytes`` bytes.
     """
 
     hole: Hole
     completion: Completion
+    shown: bool
     exact: bool
     similarity: float
     identifiers: float | None
@@ -34,17 +36,14 @@ class Score:
     gold_bytes: int
     seen: bool | None
 
-    @property
-    def shown(self) -> bool:
-        """Whether there was a suggestion at all."""
-        return bool(self.completion.text.strip())
-
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """Means over holes: shares and likenesses in percent, times in milliseconds.
 
-    ``precision`` is the share of exact ones among those shown. ``None`` where nothing applies.
+    ``exact_match`` and the likenesses are of all suggestions, however unsure. ``shown`` are those
+    that ``minConfidence`` lets through, ``precision`` is the share of exact ones among them.
+    ``None`` where nothing applies.
     """
 
     holes: int
@@ -77,13 +76,16 @@ def evaluate(
     ``run_programs`` runs what the model wrote, in a limited subprocess.
     """
     repository = repository or Repository()
+    least = least_confidence(settings, engine.family)
+    every = replace(settings, min_confidence=0.0)
     for hole in holes:
-        completion = complete(hole.cursor, repository, settings, engine, CancelToken())
-        text = completion.text
+        completion = complete(hole.cursor, repository, every, engine, CancelToken())
+        text, confidence = completion.text, completion.confidence
         line = hole.cursor.line_before + hole.gold.split("\n")[0]
         yield Score(
             hole=hole,
             completion=completion,
+            shown=bool(text.strip()) and (confidence is None or confidence >= least),
             exact=is_exact(text, hole.gold),
             similarity=edit_similarity(text, hole.gold),
             identifiers=identifier_f1(text, hole.gold),

@@ -101,6 +101,7 @@ def _record(score: Score) -> dict[str, Any]:
         "hole": score.hole.name,
         "uri": score.hole.cursor.document.uri,
         "completion": asdict(score.completion),
+        "shown": score.shown,
         "exact": score.exact,
         "similarity": score.similarity,
         "identifiers": score.identifiers,

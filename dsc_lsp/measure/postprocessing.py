@@ -45,7 +45,7 @@ def postprocessing(scores: Sequence[Score], settings: Settings) -> Postprocessin
         damaged=_percent(was and not score.exact for was, score in zip(raw, scores, strict=True)),
         repaired=_percent(score.exact and not was for was, score in zip(raw, scores, strict=True)),
         withheld=_percent(
-            not was and not score.shown and bool(score.completion.raw.strip())
+            not was and not score.completion.text.strip() and bool(score.completion.raw.strip())
             for was, score in zip(raw, scores, strict=True)
         ),
         gold_damaged=_percent(

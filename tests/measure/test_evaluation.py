@@ -1,5 +1,6 @@
 """Measures of quality, on a scripted engine whose suggestions are known."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from dsc_lsp.measure.metrics import edit_similarity, identifier_f1, is_exact
 from dsc_lsp.measure.postprocessing import postprocessing
 from dsc_lsp.measure.replay import Replay, replay
 from dsc_lsp.measure.sandbox import passes
+from dsc_lsp.models import DEEPSEEK_CODER_BASE
 from dsc_lsp.settings import Settings
 from tests.checkpoints import make_checkpoint
 from tests.scripted import ScriptedEngine
@@ -49,6 +51,17 @@ def test_a_summary_counts_exact_shown_and_precise():
     assert total.pass_at_1 is None
     assert total.bits_per_byte is None
     assert list(by_group(scores)) == ["python, line"]
+
+
+@pytest.mark.parametrize(("setting", "shown"), [(-1.0, 0), (0.0, 100), (0.5, 100), (0.65, 0)])
+def test_who_says_nothing_is_shown_what_is_sure_enough_for_the_model(setting: float, shown: int):
+    """The answer is sure by 0.61; what is not shown counts as exact all the same."""
+    unsure = dataclasses.replace(DEEPSEEK_CODER_BASE, min_confidence=0.62)
+    engine = ScriptedEngine("1\n", family=unsure)
+    asked = hole("1", before="x = ")
+    total = summarize(list(evaluate([asked], Settings(min_confidence=setting), engine)))
+    assert (total.exact_match, total.shown) == (100, shown)
+    assert total.precision == (100 if shown else None)
 
 
 def test_what_post_processing_mends_and_harms_is_counted():

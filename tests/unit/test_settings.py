@@ -86,8 +86,11 @@ def test_null_and_nothing_change_nothing(raw: object) -> None:
         ({"maxLines": True}, "`dsc.maxLines` must be a whole number from 1 to 100."),
         ({"maxLines": 5.0}, "`dsc.maxLines` must be a whole number from 1 to 100."),
         ({"maxLines": "5"}, "`dsc.maxLines` must be a whole number from 1 to 100."),
-        ({"minConfidence": 1.5}, "`dsc.minConfidence` must be a number from 0.0 to 1.0, not 1.5."),
-        ({"minConfidence": True}, "`dsc.minConfidence` must be a number from 0.0 to 1.0."),
+        (
+            {"minConfidence": 1.5},
+            "`dsc.minConfidence` must be a number from -1.0 to 1.0, not 1.5.",
+        ),
+        ({"minConfidence": True}, "`dsc.minConfidence` must be a number from -1.0 to 1.0."),
         ({"multiline": "on"}, "`dsc.multiline` must be one of `auto`, `never`, `always`."),
         ({"enabled": 1}, "`dsc.enabled` must be true or false."),
         ({"model": 1}, "`dsc.model` must be a text."),
