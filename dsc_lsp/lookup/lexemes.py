@@ -20,6 +20,8 @@ _LONGEST_LEXEME = 160
 SIGN, WORD, BLANK, BREAK = range(4)
 """The kinds of lexemes."""
 
+_PIECE = 1 << 20
+_NOWHERE = np.empty(0, np.int32)
 _KINDS = np.zeros(256, np.uint8)
 _KINDS[[byte for byte in range(256) if re.match(rb"[\w\x80-\xff]", bytes([byte]))]] = WORD
 _KINDS[[ord(" "), ord("\t")]] = BLANK
@@ -29,8 +31,17 @@ IS_WORD = _KINDS == WORD
 """Whether each byte is one of a word."""
 
 
-def boundaries(text: Bytes) -> Places:
+def boundaries(text: Bytes) -> npt.NDArray[np.int32]:
     """Return where lexemes begin, but for the first."""
+    # One piece after the other, because what is needed on the way is several times as large.
+    pieces = (
+        _boundaries(text[start : start + _PIECE + 1]) + start
+        for start in range(0, len(text), _PIECE)
+    )
+    return np.concatenate([_NOWHERE, *pieces], dtype=np.int32)
+
+
+def _boundaries(text: Bytes) -> Places:
     kinds = _KINDS[text]
     before, behind = kinds[:-1], kinds[1:]
     begins = (behind != before) | (behind == BREAK)

@@ -36,10 +36,10 @@ class Text:
     @staticmethod
     def of(files: Mapping[str, bytes]) -> "Text":
         """Join files, in which no byte is zero."""
-        pad = bytes(LONGEST)
+        pad = bytes(LONGEST - 1)
         lengths = [LONGEST, *(len(data) + 1 for data in files.values())]
         starts = np.cumsum(lengths)[:-1] if files else np.empty(0, np.int64)
-        return Text(tuple(files), starts, b"".join((pad, b"\0".join(files.values()), pad)))
+        return Text(tuple(files), starts, b"\0".join((pad, *files.values(), pad)))
 
     @cached_property
     def array(self) -> Bytes:
@@ -102,7 +102,7 @@ class Segment:
     def of(files: Mapping[str, bytes]) -> "Segment":
         """Sort the files' places; costs some 0.1 s a megabyte."""
         text = Text.of(files)
-        places = boundaries(text.array).astype(np.int32)
+        places = boundaries(text.array)
         places = places[(places >= LONGEST) & (text.array[places] != 0)]  # nothing follows an end
         ordered = _sorted(text.data, places)
         words = array("Q", _words(text.data)[ordered[::_SPACING] - _WORD_BYTES].tobytes())
@@ -152,11 +152,9 @@ def _sorted(data: bytes, places: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]
     That takes little memory at once, and less time than all together.
     """
     words, last = _words(data), np.frombuffer(data, np.uint8)[places - 1]
-    ordered = places[np.argsort(last, kind="stable")]
-    begin = 0
-    for end in np.cumsum(np.bincount(last)).tolist():
-        alike = ordered[begin:end]
+    ordered: list[npt.NDArray[np.int32]] = [places[:0]]
+    for byte in np.flatnonzero(np.bincount(last)).tolist():
+        alike = places[last == byte]
         keys = [words[alike - at] for at in range(_KEY_BYTES, 0, -_WORD_BYTES)]
-        ordered[begin:end] = alike[np.lexsort(keys)]
-        begin = end
-    return ordered
+        ordered.append(alike[np.lexsort(keys)])
+    return np.concatenate(ordered)

@@ -108,6 +108,12 @@ def test_a_program_passes_if_it_ends_well_within_its_limits(program: str, *, res
     assert passes(program) is result
 
 
+def test_a_program_that_does_not_end_does_not_pass(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("dsc_lsp.measure.sandbox._SECONDS", 0.5)
+    assert passes("while True: pass") is False
+    assert passes("import time; time.sleep(60)") is False
+
+
 def test_the_likelihood_of_gold_text_is_that_of_its_tokens_one_by_one(tmp_path: Path):
     engine = open_local(
         str(make_checkpoint(tmp_path / "tiny")),

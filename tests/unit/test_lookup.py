@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsc_lsp.lookup import Continuation, index
+from dsc_lsp.lookup import Continuation, index, lexemes
 from dsc_lsp.lookup.index import Index, plain
 from dsc_lsp.lookup.lexemes import boundaries, lexeme_at
 from dsc_lsp.lookup.segment import LONGEST, Segment, Text
@@ -102,6 +102,9 @@ def test_lexemes_tile_a_text_and_begin_at_its_boundaries(text: str):
     starts = [len(b"".join(pieces[:number])) for number in range(1, len(pieces))]
     array = Text.of({"a": data}).array[LONGEST : LONGEST + len(data)]
     assert boundaries(array).tolist() == starts if len(data) else not pieces
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lexemes, "_PIECE", 3)
+        assert boundaries(array).tolist() == starts if len(data) else not pieces
 
 
 @given(st.lists(texts, min_size=1, max_size=5), texts)
