@@ -92,6 +92,8 @@ STARTER = ModelFamily(
     suffix_tokens=96,
     heals=True,
     is_interpolated=True,
+    # Of held-out holes 58 % are shown then and 53 % of these right; without it 94 and 34 %.
+    min_confidence=0.1,
 )
 
 # The engine without a model reads no prompt, so it is given next to none.
@@ -105,6 +107,8 @@ LOOKUP = ModelFamily(
     prompt_tokens=64,
     suffix_tokens=0,
     heals=False,
+    # 55 % shown and 55 % of these right; without it 93 and 34 %.
+    min_confidence=0.05,
 )
 
 DEEPSEEK_CODER_BASE = ModelFamily(

@@ -67,11 +67,12 @@ async def test_a_model_that_cannot_be_loaded_is_told_once_and_answered_with_noth
 
 
 async def test_disabled_means_no_suggestions_until_enabled_again():
-    async with session(configuration={"enabled": False}) as editor:
+    # However unsure: what is asked is whether there is anything.
+    async with session(configuration={"enabled": False, "minConfidence": 0}) as editor:
         await editor.loaded()
         editor.open(URI, "for name in names:\n    print(name)\nfor name in ")
         assert await editor.ghost_text(URI, 2, 12) == []
-        editor.client.set_configuration({"enabled": True}, section="dsc")
+        editor.client.set_configuration({"enabled": True, "minConfidence": 0}, section="dsc")
         editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(None))
         items = []
         for _ in range(50):
