@@ -44,14 +44,14 @@ def test_idle_means_that_the_newest_cursor_is_planned_for(
     try:
         for line in range(PLACES):
             cursor = Cursor(document, Position(line, 0))
-            reader.shown(cursor, Recent(), fit)
+            reader.shown(cursor, Recent(), fit, anew=False)
             if line % 3:
                 continue  # some are forgotten for newer ones
             end = time.monotonic() + PATIENCE_SECONDS
             while not reader.is_idle:
                 assert time.monotonic() < end
                 time.sleep(0.0001)
-            assert reader.shown(cursor, Recent(), fit) == line
+            assert reader.shown(cursor, Recent(), fit, anew=True) == line
     finally:
         reader.close()
     assert planned == sorted(planned)
