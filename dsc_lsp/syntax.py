@@ -127,10 +127,12 @@ def count_errors(cursor: Cursor, text: str) -> int:
     """
     language = language_of(cursor.document.language, cursor.document.uri)
     parser = _parser(language.grammar) if language.grammar else None
-    if parser is None:
+    if parser is None or language.grammar is None:
         return 0
-    source = _preamble(cursor, language) + _window_before(cursor) + text
-    count, nodes = 0, [parser.parse(source.encode("utf-8", "surrogatepass")).root_node]
+    before = _preamble(cursor, language) + _window_before(cursor)
+    source = (before + text).encode("utf-8", "surrogatepass")
+    tree, _ = _parse(source, _PARSED.get((language.grammar, source[:_BEGINNING])), parser)
+    count, nodes = 0, [tree.root_node]
     while nodes:
         node = nodes.pop()
         count += node.is_error or node.is_missing

@@ -43,6 +43,8 @@ __all__ = [
 _CONTROL_TOKEN = re.compile(r"<[|｜][\w▁]{1,40}[|｜]>")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
 _CLOSERS = frozenset(")]}")
+_JUDGED = frozenset({"python", "javascript", "typescript", "tsx"})
+"""Where hardly a line that people have written breaks the code before it (docs/log.md)."""
 _LOOK_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
@@ -197,6 +199,23 @@ def _without_odd_brackets(text: str, place: _Place) -> str:
     return balanced(text, around, indentation(cursor.line_before), mask)
 
 
+def _that_parses(text: str, place: _Place) -> str:
+    """Drop the last lines with which the code parses worse than without; all, if it must be.
+
+    A suggestion that breaks the code is hardly ever right (docs/log.md).
+    """
+    document = place.cursor.document
+    if language_of(document.language, document.uri).name not in _JUDGED or place.in_text:
+        return text
+    lines = text.split("\n")
+    for count in range(len(lines), 0, -1):
+        fewer = text if count == len(lines) else "\n".join(lines[:count])
+        kept = fewer if fewer is text else _without_odd_brackets(fewer, place)
+        if not breaks_code(place.cursor, kept):
+            return kept
+    return ""
+
+
 def _code_without_last_opener(cursor: Cursor, text: str) -> str:
     return re.sub(r"[(\[{](\s*)$", r" \1", syntax.code_of(cursor, text))
 
@@ -224,5 +243,6 @@ _STEPS: tuple[tuple[str, Callable[[str, _Place], str]], ...] = (
     ("rest of the line", _without_rest_of_line),
     ("neighbouring lines", _without_lines_around),
     ("brackets", _without_odd_brackets),
+    ("syntax", _that_parses),
     ("blanks", _without_idle_blanks),
 )

@@ -18,11 +18,12 @@ def is_whole(text: str, extent: Extent, cursor: Cursor) -> bool:
     last = lines.rpartition("\n")[2].rstrip()
     if not last or re.search(extent.opener, last):
         return False
-    return is_closed(syntax.code_of(cursor, lines)) and not _ends_in_string(lines, cursor)
+    return is_closed(syntax.code_of(cursor, lines)) and not ends_in_string(lines + "\n", cursor)
 
 
-def _ends_in_string(lines: str, cursor: Cursor) -> bool:
+def ends_in_string(lines: str, cursor: Cursor) -> bool:
+    """Whether a comment or string is open behind whole lines put at the cursor."""
     document, at = cursor.document, cursor.position
-    filled = document.replace(at, at, lines + "\n", document.version)
-    below = Cursor(filled, Position(at.line + 1 + lines.count("\n"), 0))
+    filled = document.replace(at, at, lines, document.version)
+    below = Cursor(filled, Position(at.line + lines.count("\n"), 0))
     return syntax.code_before(below) is None

@@ -39,7 +39,7 @@ def test_likeness_is_in_percent():
 
 def test_a_summary_counts_exact_shown_and_precise():
     holes = [hole(), hole("z = 2"), hole("w = 3")]
-    engine = ScriptedEngine("y = 1\n", "\n", "nothing like it\n")
+    engine = ScriptedEngine("y = 1\n", "\n", "nothing + like +\n")
     scores = list(evaluate(holes, Settings(), engine, seen_lines=frozenset({"y = 1"})))
     total = summarize(scores)
     assert total.holes == 3

@@ -100,8 +100,8 @@ async def test_the_likeliest_comes_first_and_what_breaks_the_code_last() -> None
 
     engine = Engine(tuple(f"{text}\n" for text in likelihoods))
     async with connected(engine) as client:
-        await opened(client, "x = \ny = 1\n")
-        assert await texts(client, 0, 4) == ["d", "c", "a b"]
+        await opened(client, "package a\n\nvar x = \nvar y = 1\n", language="go")
+        assert await texts(client, 2, 8) == ["d", "c", "a b"]
 
 
 async def test_what_has_been_shown_stays_the_first() -> None:
