@@ -1,8 +1,10 @@
 """The index: files come and go, and at a cursor it is asked what followed elsewhere."""
 
+import ctypes
 import re
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,17 +93,20 @@ class Index:
 
         They take part in answers once they are sorted, megabytes at a time.
         """
-        size = 0
+        size = total = 0
         for path, text in files:
             data = plain(text)
             with self._lock:
                 self._forget(path)
                 self._waiting[path] = data
             size += len(data)
+            total += len(data)
             if size > _SEGMENT_BYTES:
                 self._sort(self._waiting)
                 size = 0
         self._sort(self._waiting)
+        if total > _SEGMENT_BYTES:
+            _give_back()
 
     def remove(self, path: str) -> None:
         """Know a file no longer; one that was never known is no error."""
@@ -219,6 +224,12 @@ def _of_like_size(segments: Sequence[_Sorted]) -> list[_Sorted]:
         merged.append(one)
         size += one.size
     return merged
+
+
+def _give_back() -> None:
+    """Give the system back what sorting needed: glibc keeps it, nearly as much as the index."""
+    with suppress(OSError, AttributeError, TypeError):  # another C library, or none to be asked
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def plain(text: str) -> bytes:
