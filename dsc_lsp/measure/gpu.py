@@ -113,6 +113,9 @@ _ROWS: dict[str, Callable[[Any], str]] = {
     "key to first token, ms p50": lambda one: f"{one['first_token_ms']['p50']:.1f}",
     "`generate`, ms p50": lambda one: f"{one['generate_keystroke_ms']['p50']:.1f}",
     "`generate` / ours": lambda one: f"{one['ratio_to_generate']:.1f}",
+    "runs of the model a key (mean; fewer than tokens where drafts hold)": lambda one: (
+        f"{one['steps_mean']:.1f}"
+    ),
     "decode, ms a step": lambda one: f"{one['decode_step_ms']:.2f}",
     "a token's graph, ms with whole / split attention": lambda one: (
         " / ".join(f"{ms:.2f}" for ms in one["token_ms"].values()) or "–"
@@ -174,6 +177,7 @@ def _shape(shape: str, plan: Plan) -> Any:
         "first_token_ms": asdict(percentiles(key.first_token_ms for key in keys)),
         "generate_keystroke_ms": asdict(generate),
         "ratio_to_generate": generate.p50 / ours.p50,
+        "steps_mean": steps / len(keys),
         "decode_step_ms": step_ms,
         "token_ms": token_ms,
         "bandwidth": bandwidth,

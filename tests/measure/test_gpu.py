@@ -39,6 +39,7 @@ def test_it_measures_prints_a_table_and_goes_on_where_it_was(
     tiny = parts["tiny"]
     assert tiny["keys"] == 6
     assert tiny["new_tokens_median"] == 16
+    assert 0 < tiny["steps_mean"] <= 15
     assert 60 <= tiny["prompt_tokens_median"] <= 120
     assert tiny["generate_keystroke_ms"]["p50"] > 0
     assert tiny["roofline_share"] > 0
