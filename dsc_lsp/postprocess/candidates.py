@@ -59,9 +59,9 @@ def breaks_code(cursor: Cursor, text: str) -> bool:
     code = syntax.code_of(cursor, text)
     after = before + code
     text = text[: len(code.rstrip())]  # a comment at its end would hide what closes
-    if all(syntax.count_errors(cursor, name + closing(before)) for name in ("", "x")):
-        return False
     if not syntax.count_errors(cursor, text + closing(after)):
+        return False
+    if all(syntax.count_errors(cursor, name + closing(before)) for name in ("", "x")):
         return False
     return not _goes_on(after, cursor) and not ends_in_string(text + "\n", cursor)
 
