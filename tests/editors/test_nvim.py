@@ -358,6 +358,16 @@ def test_checkhealth_says_what_is_missing(start: Start) -> None:
     assert "ERROR" in editor.text()
 
 
+def test_the_entry_for_lspconfig_starts_the_same_server(
+    editor: Nvim, shared_home: Sandbox
+) -> None:
+    code = """
+        local entry = require('lspconfig.configs.dsc').default_config
+        return { entry.cmd, entry.root_dir(vim.api.nvim_buf_get_name(0)), #entry.filetypes > 20 }
+    """
+    assert editor.lua(code) == [["dsc-lsp", "--stdio"], str(shared_home.project), True]
+
+
 def test_the_help_is_found_by_its_tags(editor: Nvim, tmp_path: Path) -> None:
     doc = editor.lua("return vim.fn.globpath(vim.o.runtimepath, 'doc/dsc.txt')")
     copy = tmp_path / "doc"
