@@ -19,8 +19,13 @@ from tests.remote.places import CODE, LOCAL, cursor_at, places
 
 
 def remote_settings(server: LlamaServer) -> Settings:
+    # Nothing is withheld: what is tested is whether the server answers, not whether it is sure.
     return Settings(
-        remote_url=f"{server.root}/v1", remote_fallback=False, remote_seconds=60, max_new_tokens=16
+        remote_url=f"{server.root}/v1",
+        remote_fallback=False,
+        remote_seconds=60,
+        max_new_tokens=16,
+        min_confidence=0,
     )
 
 
