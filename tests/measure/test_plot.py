@@ -1,0 +1,39 @@
+"""Pictures of latencies and of confidence."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from dsc_lsp.measure.calibration import Bin, Calibration
+from dsc_lsp.measure.plot import PlotError, draw_calibration, draw_latencies
+
+FAST = {"model asked": [20.0, 22.0, 65.0], "typed along": [0.03, 0.02]}
+CALIBRATION = Calibration(4, 0.1, (Bin(2, 0.2, 0.5), Bin(2, 0.9, 1.0)), ())
+
+
+def test_latencies_are_a_picture_of_the_values(tmp_path: Path):
+    draw_latencies(FAST, "fast", tmp_path / "fast.png")
+    draw_latencies({**FAST, "generate": [58.0, 202.0]}, "fast", tmp_path / "both.png")
+    fast, both = imread(tmp_path / "fast.png"), imread(tmp_path / "both.png")
+    assert fast.shape == both.shape == (540, 960, 4)
+    assert (fast != both).any(), "another curve is seen"
+
+
+def test_confidence_against_precision_is_a_square_picture(tmp_path: Path):
+    draw_calibration({"starter": CALIBRATION}, "held-out code", tmp_path / "sure.png")
+    assert imread(tmp_path / "sure.png").shape == (720, 720, 4)
+
+
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path):
+    with pytest.raises(PlotError, match=r"nowhere/fast\.png cannot be written: No such file"):
+        draw_latencies(FAST, "fast", tmp_path / "nowhere" / "fast.png")
+
+
+def test_without_matplotlib_it_is_said_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+    with pytest.raises(PlotError, match=r"--plot needs matplotlib.*'dsc-lsp\[plot\]'"):
+        draw_latencies(FAST, "fast", tmp_path / "fast.png")
