@@ -189,12 +189,9 @@ class Index:
         merged += [one for one in self._segments if one.is_stale and one not in merged]
         if not merged:
             return
+        of_these = frozenset(merged)
         with self._lock:
-            homes = {
-                path: home
-                for path, home in self._home.items()
-                if any(home[0] is m for m in merged)
-            }
+            homes = {path: home for path, home in self._home.items() if home[0] in of_these}
         batch = {path: one.segment.text.file(number) for path, (one, number) in homes.items()}
         segment = Segment.of(batch) if batch else None
         with self._lock:

@@ -22,6 +22,7 @@ _KEY_BYTES = 24
 _WORD_BYTES = 8
 _SPACING = 64
 """The word before each so many-th place is kept, so that few places are touched in a search."""
+_COUNTED_AT_ONCE = 200_000
 _NOWHERE = np.empty(0, np.int64)
 
 
@@ -152,8 +153,12 @@ def _sorted(data: bytes, places: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]
     That takes little memory at once, and less time than all together.
     """
     words, last = _words(data), np.frombuffer(data, np.uint8)[places - 1]
+    # In pieces: to count them all takes 20 ms, in which no other thread gets on.
+    counts = np.zeros(256, np.int64)
+    for start in range(0, len(last), _COUNTED_AT_ONCE):
+        counts += np.bincount(last[start : start + _COUNTED_AT_ONCE], minlength=256)
     ordered: list[npt.NDArray[np.int32]] = [places[:0]]
-    for byte in np.flatnonzero(np.bincount(last)).tolist():
+    for byte in np.flatnonzero(counts).tolist():
         alike = places[last == byte]
         keys = [words[alike - at] for at in range(_KEY_BYTES, 0, -_WORD_BYTES)]
         ordered.append(alike[np.lexsort(keys)])

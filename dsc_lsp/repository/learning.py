@@ -5,8 +5,10 @@ for secrets twice.
 """
 
 import logging
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,15 +25,19 @@ _log = logging.getLogger(__name__)
 _MOST_CHARACTERS = 48_000_000
 """What a lookup of some 200 MB holds; files beyond are known once the editor opens them."""
 
+_PAUSE_SECONDS = 3.0
+"""While a folder is indexed: to sort what is new ten times a second costs as much again."""
+
 _Task: TypeAlias = "Callable[[], None]"
 
 
 @dataclass(eq=False)
 class _Learnt:
-    """A folder's index, up to which of its files it has been read, and the characters of each."""
+    """A folder's index, up to which of its files it has been read and when, and their lengths."""
 
     store: Store
     last_number: int = 0
+    at_seconds: float = -math.inf
     lengths: dict[str, int] = field(default_factory=dict)
 
 
@@ -58,7 +64,8 @@ class Learning:
     def index_changed(self, root: Path, *, complete: bool) -> None:
         """Learn what is new in a folder's index; returns at once.
 
-        ``complete`` says that what is not in the index is not there.
+        ``complete`` says that what is not in the index is not there. Until then, what is new may
+        be left for the next call.
         """
         self._tasks.put(lambda: self._learn(root, complete=complete))
 
@@ -92,7 +99,10 @@ class Learning:
         learnt = self._learnt.get(root)
         if learnt is None or self._closed.is_set():
             return
+        if not complete and time.monotonic() < learnt.at_seconds + _PAUSE_SECONDS:
+            return
         self._index().update_all(self._new_texts(root, learnt))
+        learnt.at_seconds = time.monotonic()
         if complete:
             gone = learnt.lengths.keys() - learnt.store.paths()
             self._forget(root, learnt, list(gone))

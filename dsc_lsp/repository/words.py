@@ -15,10 +15,7 @@ class _Words(dict[str, tuple[str, ...]]):
     def __missing__(self, identifier: str) -> tuple[str, ...]:
         if len(self) > _MOST_CACHED:
             self.clear()
-        whole = identifier.lower()[:_LONGEST]
-        parts = dict.fromkeys(part.lower() for part in _PART.findall(identifier))
-        words = (whole, *(part for part in parts if len(part) > 2 and part != whole))
-        self[identifier] = words
+        words = self[identifier] = _cut(identifier)
         return words
 
 
@@ -28,8 +25,18 @@ class _Joined(dict[str, str]):
     def __missing__(self, identifier: str) -> str:
         if len(self) > _MOST_CACHED:
             self.clear()
-        joined = self[identifier] = " ".join(_words[identifier])
+        joined = self[identifier] = " ".join(_cut(identifier))
         return joined
+
+
+def _cut(identifier: str) -> tuple[str, ...]:
+    plain = identifier.replace("_", "")
+    if plain.isascii() and plain.isalpha() and plain.islower():
+        parts = identifier.split("_")  # as below, in a third of the time: nearly all are such
+    else:
+        parts = [part.lower() for part in _PART.findall(identifier)]
+    whole = identifier.lower()[:_LONGEST]
+    return (whole, *(part for part in dict.fromkeys(parts) if len(part) > 2 and part != whole))
 
 
 _words, _joined = _Words(), _Joined()

@@ -40,6 +40,20 @@ def test_lines_stay_in_place(lines: list[str]) -> None:
     )
 
 
+_KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
+_PARTS = (
+    "x = ", _KEY, _KEY[:23], "a_long_name_of_a_function_or_two", "=" * 30, " ", "é" * 9, "\u2028",
+    "İ", ".", "(", "/", "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "https://a:secretpw@host",
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(st.sampled_from(_PARTS), max_size=5).map("".join), max_size=6))
+def test_a_text_loses_exactly_the_lines_that_hold_a_secret(lines: list[str]) -> None:
+    lines = [f"x = {line}." for line in lines]
+    expected = ["" if holds_secret(line) else line for line in lines]
+    assert without_secrets("\n".join(lines)) == "\n".join(expected)
+
+
 @pytest.mark.parametrize(
     "path",
     [
