@@ -9,6 +9,7 @@
 
 ;;; Code:
 
+(require 'dsc)
 (require 'eglot)
 (require 'seq)
 
@@ -99,17 +100,6 @@ At the end of a line, it is the whole next one."
   (dsc--forget))
 
 ;;;; Taking
-
-(defun dsc--first-word (text)
-  "Return the blanks and the word or run of signs that TEXT begins with."
-  (if (string-match "\\`[[:space:]\n]*\\(?:[[:word:]_]+\\|[^[:word:]_[:space:]\n]+\\)" text)
-      (match-string 0 text)
-    text))
-
-(defun dsc--first-line (text)
-  "Return the first line of TEXT, with the line breaks before it and without the one behind."
-  (string-match "\\`\n*[^\n]*" text)
-  (match-string 0 text))
 
 (defun dsc--take (cut)
   "Insert what CUT takes of the suggestion; one step for undo."

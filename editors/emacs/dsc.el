@@ -31,15 +31,22 @@ With its whole path, if it is not on variable `exec-path'."
   :type 'plist)
 
 (defcustom dsc-modes
-  '((python-base-mode . "python") (js-base-mode . "javascript") (typescript-ts-base-mode . "typescript")
-    (java-mode . "java") (java-ts-mode . "java") (go-ts-mode . "go") (rust-ts-mode . "rust")
-    (c-mode . "c") (c-ts-mode . "c") (c++-mode . "cpp") (c++-ts-mode . "cpp")
-    (csharp-mode . "csharp") (csharp-ts-mode . "csharp") (php-ts-mode . "php")
-    (ruby-base-mode . "ruby") (sh-base-mode . "shellscript") (mhtml-mode . "html")
-    (css-base-mode . "css") (js-json-mode . "json") (json-ts-mode . "json") (yaml-ts-mode . "yaml")
-    (lua-ts-mode . "lua"))
+  '((python-base-mode . "python")
+    (js-json-mode . "json") (json-mode . "json") (json-ts-mode . "json")
+    (js-base-mode . "javascript") (typescript-mode . "typescript")
+    (tsx-ts-mode . "typescriptreact") (typescript-ts-base-mode . "typescript")
+    (java-mode . "java") (java-ts-mode . "java") (go-mode . "go") (go-ts-mode . "go")
+    (rust-mode . "rust") (rust-ts-mode . "rust") (c-mode . "c") (c-ts-mode . "c")
+    (cuda-mode . "cuda-cpp") (c++-mode . "cpp") (c++-ts-mode . "cpp")
+    (csharp-mode . "csharp") (csharp-ts-mode . "csharp") (php-mode . "php") (php-ts-mode . "php")
+    (ruby-base-mode . "ruby") (sh-base-mode . "shellscript") (html-mode . "html")
+    (scss-mode . "scss") (less-css-mode . "less") (css-base-mode . "css")
+    (yaml-mode . "yaml") (yaml-ts-mode . "yaml") (lua-mode . "lua") (lua-ts-mode . "lua")
+    (kotlin-mode . "kotlin") (kotlin-ts-mode . "kotlin") (swift-mode . "swift")
+    (scala-mode . "scala") (scala-ts-mode . "scala"))
   "Major modes that the server is for, with language identifiers.
-It is for modes derived from them, too."
+It is for modes derived from them, too; the first that fits says the language.  Some are of
+packages that Emacs does not bring."
   :type '(repeat (cons symbol string)))
 
 (defconst dsc--remedy
@@ -86,6 +93,19 @@ It is for modes derived from them, too."
   (message "%s" (or (dsc--problem)
                     (format "dsc: `%s' works" (string-join dsc-command " ")))))
 
+;;;; What is taken of a suggestion
+
+(defun dsc--first-word (text)
+  "Return the blanks and the word or run of signs that TEXT begins with."
+  (if (string-match "\\`[[:space:]\n]*\\(?:[[:word:]_]+\\|[^[:word:]_[:space:]\n]+\\)" text)
+      (match-string 0 text)
+    text))
+
+(defun dsc--first-line (text)
+  "Return the first line of TEXT, with the line breaks before it and without the one behind."
+  (string-match "\\`\n*[^\n]*" text)
+  (match-string 0 text))
+
 ;;;; eglot
 
 (defvar eglot-server-programs)
@@ -122,6 +142,7 @@ Eglot has one server for a buffer: this one takes the place of others in MODES."
 (defvar lsp-inline-completion-active-map)
 (defvar lsp-inline-completion-idle-delay)
 (defvar lsp-inline-completion--items)
+(defvar lsp-inline-completion--current)
 (defvar lsp-inline-completion--start-point)
 (declare-function lsp-register-client "lsp-mode")
 (declare-function make-lsp-client "lsp-mode")
@@ -131,6 +152,14 @@ Eglot has one server for a buffer: this one takes the place of others in MODES."
 (declare-function lsp-inline-completion-display "lsp-inline-completion")
 (declare-function lsp-inline-completion-next "lsp-inline-completion")
 (declare-function lsp-inline-completion-prev "lsp-inline-completion")
+(declare-function lsp-inline-completion-accept "lsp-inline-completion")
+(declare-function lsp-inline-completion-show-overlay "lsp-inline-completion")
+(declare-function lsp-inline-completion--clear-overlay "lsp-inline-completion")
+(declare-function lsp-get "lsp-protocol")
+(declare-function lsp-make-inline-completion-item "lsp-protocol")
+(declare-function lsp-make-range "lsp-protocol")
+(declare-function lsp--point-to-position "lsp-mode")
+(declare-function lsp--position-to-point "lsp-mode")
 
 (defun dsc--serves-buffer (_file mode)
   "Return whether the server is for a buffer of a major MODE."
@@ -152,11 +181,57 @@ Eglot has one server for a buffer: this one takes the place of others in MODES."
     (setq lsp-inline-completion-idle-delay 0.2)
     (pcase-dolist (`(,key . ,command) '(("TAB" . lsp-inline-completion-accept)
                                         ("<tab>" . lsp-inline-completion-accept)
+                                        ("<remap> <forward-word>" . dsc-lsp-accept-word)
+                                        ("<remap> <move-end-of-line>" . dsc-lsp-accept-line)
                                         ("M-n" . dsc-lsp-next)
                                         ("M-p" . dsc-lsp-previous)
                                         ("C-n" . dsc-lsp-next)
                                         ("C-p" . dsc-lsp-previous)))
       (lsp-inline-completion--define-key lsp-inline-completion-active-map (kbd key) command 'keep))))
+
+(defun dsc-lsp-accept-word ()
+  "Take the next word of lsp-mode's suggestion."
+  (interactive)
+  (dsc--lsp-take #'dsc--first-word))
+
+(defun dsc-lsp-accept-line ()
+  "Take the rest of the line of lsp-mode's suggestion.
+At the end of a line, it is the whole next one."
+  (interactive)
+  (dsc--lsp-take #'dsc--first-line))
+
+(defun dsc--lsp-take (cut)
+  "Insert what CUT takes of lsp-mode's suggestion, and show what is left of it."
+  (unless (lsp-inline-completion--active-p)
+    (user-error "No suggestion is shown"))
+  (let* ((item (elt lsp-inline-completion--items lsp-inline-completion--current))
+         (insert-text (lsp-get item :insertText))
+         (text (if (stringp insert-text) insert-text (lsp-get insert-text :value)))
+         (place lsp-inline-completion--start-point)
+         (range (lsp-get item :range))
+         (start (if range (lsp--position-to-point (lsp-get range :start)) place))
+         (end (if range (lsp--position-to-point (lsp-get range :end)) place))
+         (typed (buffer-substring-no-properties start place))
+         (rest (and (string-prefix-p typed text) (substring text (length typed))))
+         (taken (if rest (funcall cut rest) text)))
+    (if (member taken (list rest text))
+        (lsp-inline-completion-accept)
+      (lsp-inline-completion--clear-overlay)
+      (goto-char place)
+      (undo-boundary)
+      (insert taken)
+      (undo-boundary)
+      (setq lsp-inline-completion--start-point (point)
+            lsp-inline-completion--current 0
+            lsp-inline-completion--items
+            (list (lsp-make-inline-completion-item
+                   :insertText (substring rest (length taken))
+                   :range? (lsp-make-range
+                            :start (lsp--point-to-position (point))
+                            ;; What stands behind point is replaced with the last part only.
+                            :end (lsp--point-to-position (+ (point) (- end place))))
+                   :command? (lsp-get item :command))))
+      (lsp-inline-completion-show-overlay))))
 
 (defun dsc-lsp-next ()
   "Show lsp-mode's next suggestion; the server is asked for others."

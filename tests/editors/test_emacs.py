@@ -239,6 +239,37 @@ def test_lsp_mode_a_block(start: Start, home: Sandbox) -> None:
     saved(editor, home, "def area(width, height):\n    return width * height\n")
 
 
+def test_lsp_mode_words_and_lines_with_characters_of_all_widths(
+    start: Start, home: Sandbox
+) -> None:
+    editor = ready(start(LSP_MODE, "# é☃😀\n\nafter = 1\n"), home)
+    editor.press("C-n")
+    editor.type("x = 'é☃😀'; greeting = ")
+    editor.until('greeting = "é☃😀 naïve"')
+    editor.press("M-f", "M-f")
+    editor.until('greeting = "é☃😀 naïve"')
+    editor.press("C-e")
+    saved(editor, home, "# é☃😀\nx = 'é☃😀'; greeting = \"é☃😀 naïve\"\nafter = 1\n")
+
+
+def test_lsp_mode_a_block_is_taken_word_by_word_and_line_by_line(
+    start: Start, home: Sandbox
+) -> None:
+    editor = ready(start(LSP_MODE, "\nafter = 1\n"), home)
+    editor.type("def ar")
+    editor.until("def area(width, height):")
+    editor.press("M-f")
+    editor.until("def area(width, height):")
+    editor.press("C-e")
+    editor.until("    return width * height")
+    editor.press("M-f")
+    until(lambda: before_point(editor) == "return", editor.screen)
+    editor.until("    return width * height")
+    editor.press("C-e")
+    block = "def area(width, height):\n    return width * height"
+    saved(editor, home, f"{block}\nafter = 1\n")
+
+
 CLIENTS = pytest.mark.parametrize("client", [EGLOT, LSP_MODE], ids=["eglot", "lsp-mode"])
 
 

@@ -24,7 +24,17 @@ def served_in_helix() -> set[str]:
     return {HELIX_NAMES.get(language["name"], language["name"]) for language in given}
 
 
-@pytest.mark.parametrize("served", [served_in_nvim(), served_in_helix()], ids=["nvim", "helix"])
+def served_in_emacs() -> set[str]:
+    text = (EDITORS / "emacs/dsc.el").read_text()
+    [modes] = re.findall(r"\(defcustom dsc-modes\s+'\((.*?)\)\s+\"", text, re.DOTALL)
+    return set(re.findall(r"\([\w+-]+ \. \"([\w+-]+)\"\)", modes))
+
+
+@pytest.mark.parametrize(
+    "served",
+    [served_in_nvim(), served_in_helix(), served_in_emacs()],
+    ids=["nvim", "helix", "emacs"],
+)
 def test_every_language_is_served(served: set[str]) -> None:
     missing = [row.name for row in LANGUAGES if not served.intersection(row.identifiers)]
     assert missing == []
