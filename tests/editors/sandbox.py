@@ -51,7 +51,7 @@ class Sandbox:
 
     def events(self) -> list[str]:
         """Return what has happened in the scripted server."""
-        return self.events_file.read_text().split() if self.events_file.exists() else []
+        return self.events_file.read_text().splitlines() if self.events_file.exists() else []
 
     def until_event(self, event: str, times: int = 1) -> None:
         """Wait until the server has written something down."""

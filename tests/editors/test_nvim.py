@@ -1,5 +1,6 @@
 """Neovim, the real one: ghost text, its keys, and what the user is told when it cannot be."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -338,6 +339,48 @@ def test_something_that_is_no_dsc_lsp_is_told(start: Start, home: Sandbox) -> No
 def test_a_buffer_that_is_no_file_on_this_machine_is_told(editor: Nvim) -> None:
     editor.lua("vim.cmd.file('box://elsewhere/main.py'); vim.bo.filetype = 'python'")
     editor.until_told("box://elsewhere/main.py is no file on this machine")
+
+
+def test_what_is_copied_is_told_where_the_settings_want_it(start: Start, home: Sandbox) -> None:
+    editor = ready(start(options={"settings": {"clipboardContext": True}}), home)
+    editor.type("ione = 1<CR>é☃😀 = 2<CR>three = 3<Esc>gg0")
+    editor.type("yyjyt<Space>dd0xix<Esc>")
+    editor.until_text("one = 1\nxhree = 3")
+    for text in ("one = 1\n", "é☃😀", "é☃😀 = 2\n"):
+        home.until_event(f"copied {json.dumps(text)}")
+    # Elsewhere than in a file that it serves a password may be yanked.
+    editor.type(":enew<CR>isecret<Esc>yy:buffer main.py<CR>ggyy")
+    home.until_event('copied "one = 1\\n"', times=2)
+    assert len([event for event in home.events() if event.startswith("copied")]) == 4
+    assert sources(editor) == {"TextYankPost"}
+
+
+def test_diagnostics_of_others_are_told_where_the_settings_want_it(
+    start: Start, home: Sandbox
+) -> None:
+    editor = ready(start(options={"settings": {"diagnosticsContext": True}}), home)
+    editor.type("ione = 1<CR>two = 2<Esc>")
+    editor.until_text("one = 1\ntwo = 2")
+    code = "vim.diagnostic.set(vim.api.nvim_create_namespace('linter'), 0, ...)"
+    editor.lua(code, [{"lnum": 1, "col": 0, "message": "Two is missing"}])
+    home.until_event(f"reported {json.dumps(['main.py', [1, 'Two is missing']])}")
+    editor.lua(code, [])
+    # The first was told when the server came.
+    home.until_event('reported ["main.py"]', times=2)
+    assert sources(editor) == {"DiagnosticChanged", "LspAttach"}
+
+
+def test_nothing_is_told_where_no_setting_wants_it(editor: Nvim) -> None:
+    assert sources(editor) == set()
+
+
+def sources(editor: Nvim) -> set[str]:
+    """Return the events at which something is told beside the protocol."""
+    code = """
+        local commands = vim.api.nvim_get_autocmds({ group = 'dsc.sources' })
+        return vim.tbl_map(function(command) return command.event end, commands)
+    """
+    return set(editor.lua(code))
 
 
 def test_checkhealth_says_what_is_there(start: Start, home: Sandbox) -> None:

@@ -1,6 +1,7 @@
 --- Ghost text by dsc-lsp. |dsc.txt|
 local insert = require('dsc.insert')
 local server = require('dsc.server')
+local sources = require('dsc.sources')
 
 local M = {}
 
@@ -188,6 +189,7 @@ function M.setup(chosen)
       end
     end,
   })
+  sources.setup(options.settings)
   for name, key in pairs(options.keymaps) do
     if key then
       map(key, name)
