@@ -4,7 +4,8 @@
 Its engine prints as libraries do. Environment variables say how: ``SCRIPTED_LOAD_SECONDS`` (a
 load that cannot be interrupted), ``SCRIPTED_TOKEN_SECONDS``, ``SCRIPTED_BUSY`` (compute in Python
 for that time instead of sleeping), ``SCRIPTED_NOISE`` (text to print), ``SCRIPTED_ALTERNATIVES``
-(words that it would also say).
+(words that it would also say), ``SCRIPTED_GATES`` (a folder: it is loaded once ``loaded`` is in it
+and says nothing while ``thinking`` is).
 """
 
 import os
@@ -17,14 +18,21 @@ from dsc_lsp.cli import main, serve
 from tests.scripted import ScriptedEngine
 
 
-def load(_settings: Any, _report: Any) -> ScriptedEngine:
+def load(_settings: Any, report: Any) -> ScriptedEngine:
     """Return the engine, after a while."""
     time.sleep(float(os.environ.get("SCRIPTED_LOAD_SECONDS", "0")))
+    gates = Path(os.environ["SCRIPTED_GATES"]) if "SCRIPTED_GATES" in os.environ else None
+    if gates is not None:
+        report("Reading the script", 40)
+        while not (gates / "loaded").exists():
+            time.sleep(0.02)
     pause = float(os.environ.get("SCRIPTED_TOKEN_SECONDS", "0"))
     busy = bool(os.environ.get("SCRIPTED_BUSY"))
     noise = os.environ.get("SCRIPTED_NOISE", "")
 
     def before_token(_number: int) -> None:
+        while gates is not None and (gates / "thinking").exists():
+            time.sleep(0.02)
         if noise:
             sys.stdout.write(noise)
             sys.stdout.flush()

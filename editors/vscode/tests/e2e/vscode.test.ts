@@ -353,6 +353,31 @@ describe("in one window, with a server that always says `answer`", () => {
   });
 });
 
+test("the status bar shows how far the model is loaded, and that it thinks", () => {
+  const gates = fs.mkdtempSync(path.join(bench.folder, "gates-"));
+  return inWindow(
+    {
+      files: { "main.py": "x = 1\n" },
+      environment: { SCRIPTED_GATES: gates },
+      programs: { "dsc-lsp": serverScript("tests.protocol.scripted_server") },
+    },
+    async (window) => {
+      await window.status(/^dsc: loading 40 %$/);
+      await window.turns(/Reading the script/);
+      fs.writeFileSync(path.join(gates, "thinking"), "");
+      fs.writeFileSync(path.join(gates, "loaded"), "");
+      await window.status(/^scripted$/);
+      await window.toEnd();
+      await window.type("y = ");
+      await window.turns(/scripted is thinking/);
+      await window.page.screenshot({ path: "build/thinking.png" });
+      fs.rmSync(path.join(gates, "thinking"));
+      assert.equal(await window.ghostText(), "answer");
+      await window.status(/^scripted \d+ ms$/);
+    },
+  );
+});
+
 test("where there is no dsc-lsp it is offered, installed with progress, and works", () =>
   inWindow(
     {

@@ -154,6 +154,15 @@ export class Window {
     return text;
   }
 
+  /** Wait until the status bar item turns and says so much to who cannot see it. */
+  async turns(pattern: RegExp): Promise<void> {
+    const item = this.page.locator('[id^="dsc-lsp.dsc-lsp"]');
+    await eventually(`the status bar says ${pattern}`, async () => {
+      assert.match((await item.locator("a").getAttribute("aria-label", { timeout: 2_000 })) ?? "", pattern);
+      assert.equal(await item.locator(".codicon-loading").count(), 1, "it does not turn");
+    });
+  }
+
   /** Put the cursor at the end of the file, in the editor in front. */
   async toEnd(): Promise<void> {
     await this.page.locator(".editor-instance .view-lines").first().click();
