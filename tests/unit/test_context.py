@@ -98,6 +98,24 @@ def test_what_is_imported_comes_first_and_circles_are_broken() -> None:
     assert order == ["d", "b", "a", "c"]
 
 
+@pytest.mark.parametrize(
+    ("graph", "expected"),
+    [
+        # In a circle the file with the fewest imports left comes first.
+        ({"a": "bc", "b": "c", "c": "ab", "d": ""}, "dbac"),
+        # Of equals that which most others need, though its name comes last.
+        ({"a": "d", "b": "d", "c": "", "d": "a"}, "cdab"),
+        # Of these the first by name.
+        ({"a": "b", "b": "c", "c": "d", "d": "a"}, "adcb"),
+        # Without a circle nothing comes before what it imports.
+        ({"a": "bd", "b": "c", "c": "d", "d": ""}, "dcba"),
+    ],
+)
+def test_circles_are_broken_where_least_is_missing(graph: dict[str, str], expected: str) -> None:
+    files = [Chosen(path, (), (), 1.0) for path in reversed(graph)]
+    assert "".join(file.path for file in in_order(files, graph)) == expected
+
+
 def test_a_file_that_is_gone_is_forgotten(workspace: Workspace) -> None:
     (workspace.root / "shop/similar.py").unlink()
     (workspace.root / "shop/client.py").write_text("class Renamed: ...\n")
