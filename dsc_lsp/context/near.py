@@ -36,9 +36,11 @@ class Near:
     fall with the distance from the cursor. ``receiver`` are the names before the dot at the
     cursor, outermost first, ``callees`` the functions in whose calls the cursor is, innermost
     first. ``scope`` are the lines that open the blocks around the cursor, innermost first.
+    ``text_before`` ends at the cursor, ``text_after`` begins with the next line.
     """
 
     text_before: str
+    text_after: str
     identifiers: Mapping[str, float]
     words: Mapping[str, float]
     receiver: tuple[str, ...]
@@ -80,6 +82,7 @@ def near(cursor: Cursor, reported: Sequence[tuple[int, str]] = ()) -> Near:
         text_before="\n".join(document.line(number) for number in range(first, place))
         + "\n"
         + cursor.line_before,
+        text_after="\n".join(document.line(number) for number in range(place + 1, last)),
         identifiers=by_identifier,
         words=_weighted_words(by_identifier),
         receiver=receiver,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from dsc_lsp.context.assembly import Chosen, choose
+from dsc_lsp.context.copies import Copies
 from dsc_lsp.context.definitions import pieces_of_definitions
 from dsc_lsp.context.near import near
 from dsc_lsp.context.recent import pieces_of_changes, pieces_of_clipboard, pieces_of_edits
@@ -38,16 +39,20 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
     text = cursor.document.text
     alike = similar(path, around, workspace, recent.viewed)
     best = max((piece.worth for piece in alike.pieces), default=1.0) or 1.0
-    found = [
-        Piece(p.path, p.lines, _WORTH_OF_SIMILAR * (p.worth / best) ** 2, p.why)
-        for p in alike.pieces
-    ]
-    found += pieces_of_definitions(
+    definitions = pieces_of_definitions(
         path, text, structure_of(path, text), around, workspace, used=alike.used, most=_MOST_PIECES
     )
-    found += pieces_of_edits(recent)
-    found += pieces_of_changes(path, workspace)
-    found += pieces_of_clipboard(recent)
+    excerpts = [
+        *(
+            Piece(p.path, p.lines, _WORTH_OF_SIMILAR * (p.worth / best) ** 2, p.why)
+            for p in alike.pieces
+        ),
+        *pieces_of_edits(recent),
+        *pieces_of_changes(path, workspace),
+        *pieces_of_clipboard(recent),
+    ]
+    known = Copies.of(f"{around.text_before}\n{around.text_after}")
+    found = [*known.without_runs(excerpts), *known.without_known(definitions)]
     found.sort(key=lambda piece: -piece.worth)
     kept = tuple(found[:_MOST_PIECES])
     shown = dict.fromkeys(piece.path for piece in kept)

@@ -1,6 +1,7 @@
 """What of other files is shown at a cursor, within its budget and in its order."""
 
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -66,6 +67,46 @@ def test_members_of_the_type_before_the_dot_are_shown_without_bodies(
 def test_code_like_that_at_the_cursor_is_shown(workspace: Workspace) -> None:
     shown = text_of(plan_at("def other(rows):\n    for row in rows:\n        ‸", workspace))
     assert "subtotal_here(row.amount)" in shown
+
+
+_COPY = """\
+def total_of(rows):
+    for row in rows:
+        subtotal_here(row.amount)
+"""
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        _COPY + "\n\ndef other(rows):\n    for row in rows:\n        ‸",
+        "def other(rows):\n    for row in rows:\n        ‸\n\n\n" + _COPY,
+        "class Other:\n" + indent(_COPY, "    ") + "\n    for row in rows:\n        ‸",
+    ],
+)
+def test_what_stands_near_the_cursor_is_not_shown_once_more(
+    workspace: Workspace, marked: str
+) -> None:
+    assert "similar.py" not in text_of(plan_at(marked, workspace))
+
+
+def test_of_code_that_was_copied_the_rest_is_shown(workspace: Workspace) -> None:
+    rest = "        tell_everybody(row)\n    return rows\n"
+    (workspace.root / "shop/similar.py").write_text(FILES["shop/similar.py"] + rest)
+    list(refresh(workspace.root, workspace.store))
+    workspace.renew()
+    shown = text_of(plan_at(_COPY + "        ‸", workspace))
+    assert f"#shop/similar.py\n{rest}" in shown
+
+
+@pytest.mark.parametrize(("copied", "shown"), [("subtotal_here(1)", True), ("found = 1", False)])
+def test_what_was_copied_in_the_current_file_is_there_already(
+    workspace: Workspace, copied: str, *, shown: bool
+) -> None:
+    plan = context.plan(
+        at("found = 1\n‸"), "shop/main.py", workspace, Recent(copied=(copied,)), None
+    )
+    assert (copied in text_of(plan)) == shown
 
 
 def test_a_secret_never_is(workspace: Workspace) -> None:
