@@ -11,7 +11,7 @@ _RUN = 3
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """The lines near the cursor, and each run of them; how far they are indented does not count."""
+    """The lines near the cursor and each run of them, however far they are indented."""
 
     lines: frozenset[str]
     runs: frozenset[tuple[str, ...]]

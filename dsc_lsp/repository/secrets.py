@@ -62,9 +62,9 @@ _KEYWORD = (
     r"|private[_-]?key|signing[_-]?key|encryption[_-]?key|credential|bearer|client[_-]?secret)"
 )
 _LAST_WORD = _KEYWORD + r"(?:s|[_-]?(?:\d+|value|key|prod|dev|live|main|default|id))?"
-_PASSWORD = r"(?:pass(?:word|wd|phrase)|pwd|secret)s?(?:[_-]?\d+)?"
+_ITS_NAME = r"(?:pass(?:word|wd|phrase)|pwd|secret)s?(?:[_-]?\d+)?"
 # What the texts beside a field for a password say, and no password does.
-_ABOUT_PASSWORDS = (
+_SAID_OF_ONE = (
     r"(?:pass(?:word|wd|phrase|code)|secret|please|enter|must|invalid|incorrect|wrong|required"
     r"|cannot|your|user|login|field)"
 )
@@ -119,8 +119,8 @@ _FORMS = (
           + _NO_VALUE + r"([\"'`])(?!\1)[^\s\"'`{}<>$]{6,}\1",
           "pass", "pwd", "secret", "token", "key", "credential", "bearer", flags=re.IGNORECASE),
     # A quoted password of several words, but no sentence about one.
-    _form(_PASSWORD + r"[\"']?\]?\s*(?::\s*\w+\s*)?(?::=|=>|[:=])\s*[bru]{0,2}([\"'`])"
-          r"(?=[^\"'`]*\S[ \t]+\S)(?![^\"'`]*\b" + _ABOUT_PASSWORDS + r")"
+    _form(_ITS_NAME + r"[\"']?\]?\s*(?::\s*\w+\s*)?(?::=|=>|[:=])\s*[bru]{0,2}([\"'`])"
+          r"(?=[^\"'`]*\S[ \t]+\S)(?![^\"'`]*\b" + _SAID_OF_ONE + r")"
           r"[^\s\"'`{}<>$%][^\"'`{}<>$%]{10,80}[^\s\"'`{}<>$%.:!?\u2026]\1",
           "pass", "pwd", "secret", flags=re.IGNORECASE),
     # A value without quotes, as in properties and shell; code has names there: it needs a digit.
