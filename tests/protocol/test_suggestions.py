@@ -142,7 +142,7 @@ async def test_once_the_document_has_changed_the_old_state_is_given_up(gate: Gat
     async with connected(ScriptedEngine("ok", before_token=gate)) as client:
         await opened(client)
         inline, popup = client.ghost_text(0, 4), client.popup(0, 4)
-        client.change(2, insertion(0, 4, "1"))
+        client.change(2, insertion(0, 4, "-"))
         newer = client.ghost_text(0, 5)
         assert code(await client.answer(inline)) == CANCELLED
         assert code(await client.answer(popup)) == CANCELLED
@@ -318,10 +318,13 @@ async def test_nothing_is_suggested_while_memory_is_short() -> None:
 )
 async def test_a_suggestion_is_what_it_seems(said: str, shown: str | None) -> None:
     async with connected(ScriptedEngine(said)) as client:
-        await opened(client)
+        await client.open_session()
+        await client.loaded()
+        uri = "file:///notes.txt"  # where nothing is withheld for being no code
+        client.open("x = \n", uri, "plaintext")
         expected = [] if shown is None else [shown]
-        assert texts(await client.answer(client.ghost_text(0, 4))) == expected
-        assert texts(await client.answer(client.popup(0, 4))) == expected
+        assert texts(await client.answer(client.ghost_text(0, 4, uri))) == expected
+        assert texts(await client.answer(client.popup(0, 4, uri))) == expected
 
 
 async def test_initialized_twice_loads_once() -> None:

@@ -29,10 +29,12 @@ def folder(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def opened(*folders: Path, options: Any = None, **workspace: Any) -> AsyncIterator[Client]:
+    # What little these files say is not withheld for being unsure.
+    options = {"minConfidence": 0, **(options or {})}
     async with connected(no_model) as client:
         await client.open_session(options, folders, workspace=workspace)
         await client.until(lambda: bool(client.shown()))
-        wanted = () if (options or {}).get("repositoryContext") is False else folders
+        wanted = () if options.get("repositoryContext") is False else folders
         await read(client, *wanted)
         yield client
 
