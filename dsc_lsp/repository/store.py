@@ -26,7 +26,7 @@ from dsc_lsp.repository.files import FileState
 UNSAVED = -1
 """``changed_ns`` of a text that an editor has and the disk has not."""
 
-_VERSION = 5  # as in the schema; another one, too, where `words` are cut otherwise
+_VERSION = 6  # as in the schema; another one, too, where words are cut or secrets told otherwise
 _BUSY_SECONDS = 5.0
 _BUSY_PAUSE_SECONDS = 0.01
 _ROWS = 256
@@ -44,7 +44,7 @@ CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 INSERT INTO words (words, rank) VALUES ('hashsize', 16777216);
 CREATE TABLE changes (path TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL);
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;
 """
 _log = logging.getLogger(__name__)
 

@@ -77,6 +77,7 @@ class Server(LanguageServer):
         self.background = Background(self.worker)
         self.repository = Repository(context.plan)
         self.reading_folders = asyncio.Lock()
+        self.refuses_to_watch = False
         self.suggestions = Suggestions()
         self.prompts = Prompts()
         self.offers = Offers()

@@ -37,7 +37,10 @@ async def read_folders(server: Server) -> None:
 
 
 async def watch_files(server: Server) -> None:
-    """Ask the client to tell of files that change on the disk, if it can be asked."""
+    """Ask the client to tell of files that change on the disk, if it can be asked.
+
+    If it refuses, the disk is looked at often from then on.
+    """
     if not _tells_of_files(server):
         return
     watchers = [types.FileSystemWatcher(pattern) for pattern in (_CODE, _RULES)]
@@ -48,7 +51,8 @@ async def watch_files(server: Server) -> None:
     try:
         await server.client_register_capability_async(types.RegistrationParams([registration]))
     except JsonRpcException:
-        return
+        server.refuses_to_watch = True
+        await read_folders(server)
 
 
 def files_changed(server: Server, params: types.DidChangeWatchedFilesParams) -> None:
@@ -80,6 +84,8 @@ def diagnosed(server: Server, params: Any) -> None:
 
 
 def _tells_of_files(server: Server) -> bool:
+    if server.refuses_to_watch:
+        return False
     workspace = server.client_capabilities.workspace
     watching = workspace.did_change_watched_files if workspace is not None else None
     return watching is not None and bool(watching.dynamic_registration)

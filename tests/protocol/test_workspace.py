@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dsc_lsp.engine.base import EngineError
+from dsc_lsp.repository import Repository
 from tests.protocol.client import PATIENCE_SECONDS, Client, connected, insertion
 
 ORDERS = "def total_of_all_orders(orders):\n    return sum(order.price for order in orders)\n"
@@ -157,3 +158,25 @@ async def test_the_client_is_asked_to_tell_of_changes(folder: Path):
         assert ",py," in code["globPattern"]
         assert ".gitignore" in rules["globPattern"]
         client.send({"jsonrpc": "2.0", "id": asked["id"], "result": None})
+
+
+async def test_where_the_client_refuses_to_tell_the_disk_is_looked_at_often(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scans: list[bool] = []
+    open_folders = Repository.open_folders
+
+    def noted(self: Repository, *arguments: Any, scan: bool, **named: Any) -> None:
+        scans.append(scan)
+        open_folders(self, *arguments, scan=scan, **named)
+
+    monkeypatch.setattr(Repository, "open_folders", noted)
+    async with opened(folder, didChangeWatchedFiles={"dynamicRegistration": True}) as client:
+        await client.until(lambda: bool(client.of_method("client/registerCapability")))
+        [asked] = client.of_method("client/registerCapability")
+        assert scans == [False]
+        error = {"code": -32601, "message": "no"}
+        client.send({"jsonrpc": "2.0", "id": asked["id"], "error": error})
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while scans != [False, True]:
+                await asyncio.sleep(0.01)
