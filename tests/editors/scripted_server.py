@@ -6,20 +6,19 @@ slow it is (``DSC_TEST_TOKEN_SECONDS``), and whether it crashes as it starts (``
 What it takes of what is copied and of diagnostics is an event, too, with the text.
 """
 
-import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.cli import main, serve
 from dsc_lsp.engine.base import Generation, GenerationRequest, Prompt, Token
-from dsc_lsp.repository import Repository
 from dsc_lsp.server import session
 from tests.scripted import ScriptedEngine, byte_tokens
+from tests.told import telling
 
 KNOWN = (
     "total = sum(item.price for item in items)",
@@ -70,18 +69,6 @@ class KnowingEngine(ScriptedEngine):
             yield Token(number, data, -0.1)
 
 
-class TellingRepository(Repository):
-    """Writes down what it is told."""
-
-    def copied(self, text: str) -> None:
-        record(f"copied {json.dumps(text)}")
-        super().copied(text)
-
-    def reported(self, uri: str, messages: Sequence[tuple[int, str]]) -> None:
-        record(f"reported {json.dumps([Path(uri).name, *messages])}")
-        super().reported(uri, messages)
-
-
 def record(event: str) -> None:
     """Write down what happened."""
     with Path(os.environ["DSC_TEST_EVENTS"]).open("a", encoding="utf-8") as file:
@@ -108,7 +95,7 @@ if __name__ == "__main__":
     if os.environ.get("DSC_TEST_CRASH"):
         sys.exit("the test wants a crash")
     serve.open_engine = _load
-    session.Repository = TellingRepository
+    session.Repository = telling(record)
     arguments = sys.argv[1:]
     if "--version" not in arguments:
         record("started")

@@ -5,7 +5,8 @@ Its engine prints as libraries do. Environment variables say how: ``SCRIPTED_LOA
 load that cannot be interrupted), ``SCRIPTED_TOKEN_SECONDS``, ``SCRIPTED_BUSY`` (compute in Python
 for that time instead of sleeping), ``SCRIPTED_NOISE`` (text to print), ``SCRIPTED_ALTERNATIVES``
 (words that it would also say), ``SCRIPTED_GATES`` (a folder: it is loaded once ``loaded`` is in it
-and says nothing while ``thinking`` is).
+and says nothing while ``thinking`` is), ``SCRIPTED_TOLD`` (a file for what it takes of what is
+copied and of diagnostics).
 """
 
 import os
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from dsc_lsp.cli import main, serve
+from dsc_lsp.server import session
 from tests.scripted import ScriptedEngine
+from tests.told import telling
 
 
 def load(_settings: Any, report: Any) -> ScriptedEngine:
@@ -49,8 +52,16 @@ def load(_settings: Any, report: Any) -> ScriptedEngine:
     return ScriptedEngine(("answer", *others), before_token=before_token)
 
 
+def record(event: str) -> None:
+    """Write down what this process was told."""
+    with Path(os.environ["SCRIPTED_TOLD"]).open("a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()} {event}\n")
+
+
 if __name__ == "__main__":
     serve.open_engine = load
+    if "SCRIPTED_TOLD" in os.environ:
+        session.Repository = telling(record)
     arguments = sys.argv[1:]
     if "--log-file" not in arguments:
         arguments += ["--log-file", str(Path(os.devnull))]

@@ -15,6 +15,7 @@ import * as pythons from "./pythons";
 import { Reports } from "./reports";
 import { Session } from "./session";
 import { ServerSettings, START_SETTINGS, serverPath } from "./settings";
+import { tellDiagnostics } from "./sources";
 import { view } from "./status";
 import { StatusBar } from "./statusBar";
 
@@ -66,6 +67,7 @@ export function activate(context: vscode.ExtensionContext): void {
     bar,
     reports,
     commands,
+    tellDiagnostics(session),
     session.onDidChange((activity) => {
       showStatus();
       if (activity.kind === "failed") tell(activity.problem);

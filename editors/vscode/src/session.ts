@@ -25,6 +25,8 @@ import type { Activity, ServerStatus } from "./status";
 
 const START_SECONDS = 60;
 const END_MILLISECONDS = 2_000;
+/** The server goes by settings a little after their message; until then it drops what they want. */
+const TAKING_MILLISECONDS = 500;
 const STDERR_CHARACTERS = 10_000;
 const LOADING_TOKEN = "dsc-lsp/loading";
 
@@ -43,6 +45,10 @@ export class Session implements vscode.Disposable {
 
   private readonly changed = new vscode.EventEmitter<Activity>();
   readonly onDidChange = this.changed.event;
+
+  private readonly configured = new vscode.EventEmitter<void>();
+  /** A server has been told the settings. */
+  readonly onDidConfigure = this.configured.event;
 
   private readonly crashes = new Crashes();
   private client: QuietClient | undefined;
@@ -82,6 +88,19 @@ export class Session implements vscode.Disposable {
   async execute<T>(command: string): Promise<T> {
     if (this.client === undefined) throw new Error(`no server for ${command}`);
     return this.client.sendRequest("workspace/executeCommand", { command });
+  }
+
+  /** Tell the server what other tools say of a document; never rejects. */
+  async diagnosed(uri: vscode.Uri, found: readonly vscode.Diagnostic[]): Promise<void> {
+    const client = this.client;
+    if (client?.isRunning() !== true) return;
+    try {
+      const { asUri, asDiagnostics } = client.code2ProtocolConverter;
+      const diagnostics = await asDiagnostics([...found]);
+      await client.sendNotification("dsc/diagnostics", { uri: asUri(uri), diagnostics });
+    } catch (error) {
+      this.options.log.warn(String(error));
+    }
   }
 
   dispose(): Promise<void> {
@@ -201,6 +220,7 @@ export class Session implements vscode.Disposable {
               const others = item.section === SECTION ? undefined : await next({ items: [item] }, token);
               answers.push(Array.isArray(others) ? others[0] : settings.ofWorkspace(resource));
             }
+            setTimeout(() => this.configured.fire(), TAKING_MILLISECONDS);
             return answers;
           },
         },

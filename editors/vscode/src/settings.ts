@@ -82,6 +82,11 @@ export function showsPopups(document: vscode.TextDocument): boolean {
   return ofExtension("popups", false, document);
 }
 
+/** Whether the server wants to know what other tools say of a document. */
+export function wantsDiagnostics(document: vscode.TextDocument): boolean {
+  return ofExtension("diagnosticsContext", false, document);
+}
+
 function ofExtension<T>(name: string, otherwise: T, scope?: vscode.ConfigurationScope): T {
   return vscode.workspace.getConfiguration(SECTION, scope ?? null).get(name, otherwise);
 }

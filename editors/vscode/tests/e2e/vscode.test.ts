@@ -378,6 +378,36 @@ test("the status bar shows how far the model is loaded, and that it thinks", () 
   );
 });
 
+test("what other tools say of a file is told where the setting wants it, and again to a new server", () => {
+  const told = path.join(fs.mkdtempSync(path.join(bench.folder, "told-")), "told");
+  const fault = 'reported ["main.py", [0, "Shelf is missing"]]';
+  const isTold = (pid: number | undefined): boolean =>
+    fs.existsSync(told) && fs.readFileSync(told, "utf8").includes(`${pid} ${fault}`);
+  return inWindow(
+    {
+      files: { "main.py": "x = 1\n" },
+      settings: { "dsc.diagnosticsContext": true },
+      environment: { SCRIPTED_TOLD: told },
+      programs: { "dsc-lsp": serverScript("tests.protocol.scripted_server") },
+    },
+    async (window) => {
+      await window.status(/^scripted/);
+      await window.command("Fixture: Find a Fault");
+      await eventually("the fault is told", () => assert(isTold(serverPids(window)[0])));
+      await window.command("dsc-lsp: Restart");
+      await eventually("it is told to the new server", () => assert(isTold(serverPids(window)[1])));
+      await window.set({ "dsc.diagnosticsContext": false });
+      await window.command("dsc-lsp: Restart");
+      await eventually("the third server", () => assert.equal(serverPids(window).length, 3));
+      await window.status(/^scripted/);
+      await window.toEnd();
+      await window.type("y = ");
+      assert.equal(await window.ghostText(), "answer");
+      assert(!isTold(serverPids(window)[2]), "told without the setting");
+    },
+  );
+});
+
 test("where there is no dsc-lsp it is offered, installed with progress, and works", () =>
   inWindow(
     {
