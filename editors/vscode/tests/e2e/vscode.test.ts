@@ -414,7 +414,11 @@ test("where there is no dsc-lsp it is offered, installed with progress, and work
       files: { "main.py": "x = 1\n", ".venv/bin/python": program('echo "No module named dsc_lsp" >&2; exit 1') },
       executables: [".venv/bin/python"],
       // The wheel is the real one; what it needs is taken from the checkout's environment.
-      settings: { "dsc.install.pipArguments": ["--no-index", "--no-deps", "--force-reinstall"] },
+      settings: {
+        "dsc.install.pipArguments": ["--no-index", "--no-deps", "--force-reinstall"],
+        // Whether the installed server suggests is asked, not how sure it is.
+        "dsc.minConfidence": 0,
+      },
       environment: { PYTHONPATH: sitePackages() },
     },
     async (window) => {
