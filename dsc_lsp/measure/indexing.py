@@ -62,13 +62,17 @@ class Opened:
 
     ``known_seconds`` is when every file can be searched, ``complete_seconds`` when every file has
     an outline and the lookup has read it too. ``peak_mb`` is the resident memory of the
-    processes that index, added up. ``idle_late_ms`` is how late a process woke meanwhile that did
-    nothing else: what is not the server's doing but the machine's.
+    processes that index, added up. ``of_others_seconds`` is the processor time that processes took
+    meanwhile which are not ours: what the machine was not there for. ``idle_late_ms`` is how late
+    a process woke meanwhile that did nothing else: what is not the server's doing but the
+    machine's.
     """
 
     known_seconds: float = 0.0
     complete_seconds: float = 0.0
     cpu_seconds: float = 0.0
+    server_cpu_seconds: float = 0.0
+    of_others_seconds: float = 0.0
     peak_mb: float = 0.0
     late_ms: tuple[float, ...] = ()
     idle_late_ms: tuple[float, ...] = ()
@@ -79,6 +83,8 @@ class Opened:
             "known_seconds": round(self.known_seconds, 2),
             "complete_seconds": round(self.complete_seconds, 2),
             "cpu_seconds": round(self.cpu_seconds, 2),
+            "server_cpu_seconds": round(self.server_cpu_seconds, 2),
+            "of_others_seconds": round(self.of_others_seconds, 2),
             "peak_mb": round(self.peak_mb),
             **_lateness(self.late_ms),
             "of_an_idle_process": _lateness(self.idle_late_ms),
@@ -89,6 +95,7 @@ async def opened(root: Path) -> tuple[Opened, Repository]:
     """Open a folder as the server does, and wait until all of it is known."""
     repository, result = Repository(context.plan), Opened()
     known, start = asyncio.Event(), time.perf_counter()
+    busy, own = _busy_seconds(), time.process_time()
     loop = asyncio.get_running_loop()
 
     def report(report: IndexReport) -> None:
@@ -112,6 +119,9 @@ async def opened(root: Path) -> tuple[Opened, Repository]:
     assert done, "indexed within the time"
     result.complete_seconds = time.perf_counter() - start
     result.cpu_seconds = sum(_cpu_seconds(process) for process in _children(idle.pid))
+    result.server_cpu_seconds = time.process_time() - own
+    ours = result.cpu_seconds + result.server_cpu_seconds + _cpu_seconds(psutil.Process(idle.pid))
+    result.of_others_seconds = _busy_seconds() - busy - ours
     over.set()
     result.idle_late_ms = tuple(json.loads(idle.communicate()[0]))
     result.late_ms, result.peak_mb = await probes[0], await probes[1]
@@ -180,6 +190,12 @@ async def _memory(over: asyncio.Event, idle: int) -> float:
 
 def _children(idle: int) -> list[psutil.Process]:
     return [one for one in psutil.Process().children(recursive=True) if one.pid != idle]
+
+
+def _busy_seconds() -> float:
+    """Return the processor time that all processes of the machine have taken."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0)
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
