@@ -13,7 +13,8 @@ from dsc_lsp import syntax
 from dsc_lsp.document import Cursor, indentation
 from dsc_lsp.languages import language_of
 from dsc_lsp.postprocess.brackets import balanced, brackets_around
-from dsc_lsp.postprocess.candidates import Candidate, breaks_code, distinct, ranked
+from dsc_lsp.postprocess.breakage import breaks_code
+from dsc_lsp.postprocess.candidates import Candidate, distinct, ranked
 from dsc_lsp.postprocess.depth import in_style, is_deeper_below, style_of, without_excess_depth
 from dsc_lsp.postprocess.extent import Extent, Reach, end_of, extent_at, unit_in
 from dsc_lsp.postprocess.overlap import (

@@ -17,7 +17,7 @@ from dsc_lsp.repository.store import Store
 from dsc_lsp.repository.workspace import Workspace
 
 Planner: TypeAlias = Callable[[Cursor, str, Workspace, Recent, Plan | None], Plan]
-"""Makes the plan at a cursor in a file (a path in the workspace); may return the one before."""
+"""Makes the plan at a cursor in a file (a path in the workspace); it may keep the one before."""
 
 _MOST_PLANS = 64
 _REST_OF_WORD = re.compile(r"(?<=\w\w\w)\w+$")

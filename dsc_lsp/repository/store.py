@@ -26,7 +26,9 @@ from dsc_lsp.repository.files import FileState
 UNSAVED = -1
 """``changed_ns`` of a text that an editor has and the disk has not."""
 
-_VERSION = 6  # as in the schema; another one, too, where words are cut or secrets told otherwise
+_VERSION = 6
+"""Of the schema, and of how words are cut and secrets told."""
+
 _BUSY_SECONDS = 5.0
 _BUSY_PAUSE_SECONDS = 0.01
 _ROWS = 256
@@ -43,8 +45,7 @@ CREATE VIRTUAL TABLE words USING fts5 (
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 INSERT INTO words (words, rank) VALUES ('hashsize', 16777216);
 CREATE TABLE changes (path TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL);
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-PRAGMA user_version = 6;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
 _log = logging.getLogger(__name__)
 
@@ -251,7 +252,8 @@ def _begin_file(database: sqlite3.Connection) -> None:
         return
     _patiently(database, "BEGIN IMMEDIATE")
     is_still_empty = database.execute("PRAGMA user_version").fetchone()[0] == 0
-    for statement in _SCHEMA.split(";") if is_still_empty else ():
+    statements = (*_SCHEMA.split(";"), f"PRAGMA user_version = {_VERSION}")
+    for statement in statements if is_still_empty else ():
         database.execute(statement)
     database.commit()
 

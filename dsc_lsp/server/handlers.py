@@ -137,13 +137,13 @@ async def did_change_configuration(
     else:
         server.take_settings(params.settings)
     now = server.settings
-    if now.repository_context is not before.repository_context:
-        await workspace.read_folders(server)
     if (now.clipboard_context, now.diagnostics_context) != (
         before.clipboard_context,
         before.diagnostics_context,
     ):
         server.repository.forget_told()
+    if now.repository_context is not before.repository_context:
+        await workspace.read_folders(server)
 
 
 async def inline_completion(
@@ -228,11 +228,14 @@ def _acceptance(offer: Offer) -> types.Command:
 
 async def _pull_settings(server: Server) -> None:
     item = types.ConfigurationItem(section=SECTION)
+    server.settings_are_taken.clear()
     try:
         answer = await server.workspace_configuration_async(types.ConfigurationParams([item]))
+        server.take_settings(answer[0] if answer else None)
     except JsonRpcException:
         return
-    server.take_settings(answer[0] if answer else None)
+    finally:
+        server.settings_are_taken.set()
 
 
 async def _register_for_settings(server: Server) -> None:

@@ -186,29 +186,23 @@ async def _with_alternatives(
 
 def _alternatives(server: Server, cursor: Cursor, found: _Found) -> Make:
     """Return what makes as many candidates as the user wants, found ones included."""
-    chosen = replace(server.settings, min_confidence=0.0)
-    repository, prompts = server.repository, server.prompts
+    most = server.settings.candidates
+    ranks = range(1 if found.texts else 0, 2 * most)
     after_acceptance = _follows_acceptance(server, cursor)
+    works = [
+        _work(server, cursor, after_acceptance=after_acceptance, rank=rank, least=0.0)
+        for rank in ranks
+    ]
 
     def make(engine: Engine, cancel: CancelToken, found_one: Callable[[Candidate], None]) -> None:
         texts = found.texts
         first = found.completion
         if first is not None and first.text in texts and not first.is_part:
             found_one(_candidate(cursor, first))
-        for rank in range(1 if texts else 0, 2 * chosen.candidates):
-            if len(texts) >= chosen.candidates:
+        for work in works:
+            if len(texts) >= most:
                 return
-            made = completion.complete(
-                cursor,
-                repository,
-                chosen,
-                engine,
-                cancel,
-                prompts=prompts,
-                after_acceptance=after_acceptance,
-                rank=rank,
-            )
-            _log_effort(made, engine.name)
+            made = work(engine, cancel, Progress())
             if not made.raw.strip():
                 return
             if made.text:
@@ -307,8 +301,18 @@ def _why_not(server: Server, cursor: Cursor) -> str:
     return reason
 
 
-def _work(server: Server, cursor: Cursor, *, after_acceptance: bool) -> Work:
+def _work(
+    server: Server,
+    cursor: Cursor,
+    *,
+    after_acceptance: bool,
+    rank: int = 0,
+    least: float | None = None,
+) -> Work:
+    """Return what completes at a cursor; ``least`` confidence instead of what the user wants."""
     repository, chosen, prompts = server.repository, server.settings, server.prompts
+    if least is not None:
+        chosen = replace(chosen, min_confidence=least)
 
     def complete(engine: Engine, cancel: CancelToken, progress: Progress) -> Completion:
         result = completion.complete(
@@ -320,6 +324,7 @@ def _work(server: Server, cursor: Cursor, *, after_acceptance: bool) -> Work:
             prompts=prompts,
             after_acceptance=after_acceptance,
             progress=progress,
+            rank=rank,
         )
         _log_effort(result, engine.name)
         return result

@@ -77,6 +77,8 @@ class Server(LanguageServer):
         self.background = Background(self.worker)
         self.repository = Repository(context.plan)
         self.reading_folders = asyncio.Lock()
+        self.settings_are_taken = asyncio.Event()
+        self.settings_are_taken.set()
         self.refuses_to_watch = False
         self.suggestions = Suggestions()
         self.prompts = Prompts()

@@ -66,15 +66,17 @@ async def folders_changed(server: Server, _params: types.DidChangeWorkspaceFolde
     await read_folders(server)
 
 
-def copied(server: Server, params: Any) -> None:
+async def copied(server: Server, params: Any) -> None:
     """Know what the user has copied: ``{"text": ...}``, of ``dsc/copied``."""
     text = getattr(params, "text", None)
+    await server.settings_are_taken.wait()
     if server.settings.clipboard_context and isinstance(text, str):
         server.repository.copied(text[:_MOST_COPIED_CHARACTERS])
 
 
-def diagnosed(server: Server, params: Any) -> None:
+async def diagnosed(server: Server, params: Any) -> None:
     """Know what other tools say of a document: ``dsc/diagnostics``, as ``publishDiagnostics``."""
+    await server.settings_are_taken.wait()
     if not server.settings.diagnostics_context:
         return
     # A notification of ours has no type: what is not there is not known.

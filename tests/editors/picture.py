@@ -17,10 +17,7 @@ from pathlib import Path
 
 
 def read_settings(path: Path) -> dict:
-    if not path.exists():
-        return {}
-    with open(path) as file:
-        return json.lo
+    if not path
 """
 _COLUMNS, _ROWS = 64, 12
 
@@ -54,6 +51,6 @@ def ghost_text_screen(cache: Path, home: Sandbox) -> str:
     variables = {"VIMRUNTIME": str(root / "share/nvim/runtime")}
     with terminal(cache, home, nvim, variables) as shown:
         shown.until("read_settings", "the model is there")
-        shown.type("G$aa")
-        until(lambda: re.search(r"json\.loa\S", shown.screen()), shown.screen)
+        shown.type("G$a.")
+        until(lambda: re.search(r"path\.\w", shown.screen()), shown.screen)
         return shown.screen(colours=True)

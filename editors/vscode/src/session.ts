@@ -25,8 +25,6 @@ import type { Activity, ServerStatus } from "./status";
 
 const START_SECONDS = 60;
 const END_MILLISECONDS = 2_000;
-/** The server goes by settings a little after their message; until then it drops what they want. */
-const TAKING_MILLISECONDS = 500;
 const STDERR_CHARACTERS = 10_000;
 const LOADING_TOKEN = "dsc-lsp/loading";
 
@@ -220,7 +218,8 @@ export class Session implements vscode.Disposable {
               const others = item.section === SECTION ? undefined : await next({ items: [item] }, token);
               answers.push(Array.isArray(others) ? others[0] : settings.ofWorkspace(resource));
             }
-            setTimeout(() => this.configured.fire(), TAKING_MILLISECONDS);
+            // The server takes them before it looks at what comes behind.
+            this.configured.fire();
             return answers;
           },
         },
