@@ -103,8 +103,9 @@ async def _created(server: LanguageServer, token: str) -> bool:
         return False
     try:
         server.work_done_progress.tokens.pop(token, None)  # that of the last loading
-        creation = server.work_done_progress.create_async(token)
-        await asyncio.wait_for(creation, _ANSWER_SECONDS)
+        # Not wait_for, which loses a cancel that comes with the answer (bpo-37658).
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await server.work_done_progress.create_async(token)
     except (TimeoutError, JsonRpcException):
         return False
     return True
