@@ -134,9 +134,17 @@ async def test_a_model_that_is_unloaded_is_ready_and_loads_again_with_progress(
 ) -> None:
     """The request that finds it unloaded is answered as while loading, the next by the model."""
     monkeypatch.setattr(session, "_SECONDS_PER_MINUTE", 0.1)
-    async with connected(lambda _settings, _report: ScriptedEngine("known()")) as client:
+    is_open = threading.Event()
+
+    def load(_settings: object, _report: object) -> ScriptedEngine:
+        is_open.wait()  # An opened document is work, which would load an idle model again.
+        return ScriptedEngine("known()")
+
+    async with connected(load) as client:
         await client.open_session({"idleUnloadMinutes": 1}, **ASKS)
         client.open("x = ")
+        await client.settled()
+        is_open.set()
         await client.until(lambda: bool(states(client)) and "unloaded" in last(client)["message"])
         monkeypatch.setattr(session, "_SECONDS_PER_MINUTE", 60.0)
         assert (last(client)["state"], last(client)["model"]) == ("ready", "scripted")
