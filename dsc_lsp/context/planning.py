@@ -47,7 +47,7 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
             Piece(p.path, p.lines, _WORTH_OF_SIMILAR * (p.worth / best) ** 2, p.why)
             for p in alike.pieces
         ),
-        *pieces_of_edits(recent),
+        *pieces_of_edits(recent, workspace),
         *pieces_of_changes(path, workspace),
         *pieces_of_clipboard(recent),
     ]

@@ -1,6 +1,7 @@
 """Pieces of what the user has just changed in other files, not committed yet, or copied."""
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from dsc_lsp.repository.files import presentable
@@ -14,11 +15,16 @@ _WORTHS_OF_COPIED = (2.0, 1.0, 0.5, 0.3)
 _WORTH_OF_CHANGE = 1.5
 _MOST_CHANGES = 24
 _CLIPBOARD = "clipboard"
+_CALL = re.compile(r"\s*[^\W\d][\w.]*\(\S*\)\S?\s*")
 
 
-def pieces_of_edits(recent: Recent) -> Iterator[Piece]:
-    """Yield the lines around the changes of other open documents, the latest worth most."""
-    for worth, (path, document, first, last) in zip(_WORTHS, recent.edited, strict=False):
+def pieces_of_edits(recent: Recent, workspace: Workspace) -> Iterator[Piece]:
+    """Yield the lines around the changes of other open documents, the latest worth most.
+
+    What is not in the index is secret, ignored or no code, and so is what is typed there.
+    """
+    known = (edit for edit in recent.edited if workspace.number(edit[0]) is not None)
+    for worth, (path, document, first, last) in zip(_WORTHS, known, strict=False):
         text = presentable(document.text)
         if text is None:
             continue
@@ -46,9 +52,13 @@ def pieces_of_changes(path: str, workspace: Workspace) -> Iterator[Piece]:
 
 
 def pieces_of_clipboard(recent: Recent) -> Iterator[Piece]:
-    """Yield what was copied, the latest worth most."""
+    """Yield what was copied, the latest worth most.
+
+    What has no blank is left out unless it is a call: it tells little, and may be a password.
+    """
     first = 0
-    for worth, copied in zip(_WORTHS_OF_COPIED, recent.copied, strict=False):
+    codes = (text for text in recent.copied if len(text.split()) > 1 or _CALL.fullmatch(text))
+    for worth, copied in zip(_WORTHS_OF_COPIED, codes, strict=False):
         text = presentable(copied)
         lines = [line for line in (text or "").split("\n") if line.strip()][:_LINES]
         if lines:

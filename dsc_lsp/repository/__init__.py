@@ -231,16 +231,16 @@ class Repository:
         """Return what followed, elsewhere, the text before a cursor.
 
         The cursor's own document is looked through as it stands; what has changed elsewhere
-        since the last question is indexed now, on the asking thread, but for lines with secrets
-        (``redacted`` has taken those of the cursor's document out).
+        since the last question is indexed now, on the asking thread, but for secret files and
+        lines with secrets (``redacted`` has taken those of the cursor's document out).
         """
-        from dsc_lsp.repository.secrets import without_secrets
+        from dsc_lsp.repository.secrets import is_secret_uri, without_secrets
 
         with self._lock:
             changed = [uri for uri in self._changed if uri != cursor.document.uri]
             documents = [(uri, self._changed.pop(uri)) for uri in changed]
         for uri, document in documents:
-            if document is None:
+            if document is None or is_secret_uri(uri):
                 self.index.remove(_key(uri))
             else:
                 self.index.update(_key(uri), without_secrets(document.text))

@@ -151,6 +151,11 @@ def is_secret_path(path: str) -> bool:
     return bool(_matcher(_SECRET_UNLESS_CODE).match(name)) and not _is_code(name)
 
 
+def is_secret_uri(uri: str) -> bool:
+    """Whether the name of a document says that it is secret."""
+    return is_secret_path(_path_in(uri))
+
+
 def without_secrets(text: str) -> str:
     """Return a text in which the lines that hold a secret are empty; other lines stay in place.
 
@@ -179,7 +184,7 @@ def redacted(cursor: Cursor) -> Cursor | None:
     ``None`` if the whole file is secret by its name, or the cursor's line holds a secret. While
     the user types in one place, only the lines there are looked at.
     """
-    if is_secret_path(_path_in(cursor.document.uri)):
+    if is_secret_uri(cursor.document.uri):
         return None
     look = _looked_at(cursor, _LOOKS[0])
     _LOOKS.append(look)

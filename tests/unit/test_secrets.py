@@ -10,8 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.completion import complete
 from dsc_lsp.document import Cursor, Document, Position
+from dsc_lsp.engine.lookup import LookupEngine
+from dsc_lsp.repository import Repository
 from dsc_lsp.repository.secrets import holds_secret, is_secret_path, redacted, without_secrets
+from dsc_lsp.settings import Settings
 from tests import documents
 from tests.documents import Case, cursor_in
 
@@ -116,3 +121,15 @@ def test_lines_looked_at_before_an_edit_are_still_known_right(
             assert kept.strip() == ("" if number in secret else was.strip())
         assert shown.document.length == sum(map(len, shown.document.lines))
         assert shown.document.newline == document.newline
+
+
+@pytest.mark.parametrize(("path", "answer"), [("/work/.env", ""), ("/work/rates.py", "vwxyzab")])
+def test_what_is_typed_in_a_secret_file_is_never_suggested_elsewhere(
+    path: str, answer: str
+) -> None:
+    repository = Repository()
+    code = "first_rate_of_all = vwxyzab\n"
+    repository.update(Document.of(code, uri=f"file://{path}", language="python"))
+    cursor = cursor_in("x = 1\nfirst_rate_of_all = ‸")
+    found = complete(cursor, repository, Settings(), LookupEngine(), CancelToken())
+    assert found.text == answer
