@@ -9,13 +9,11 @@ import argparse
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -26,6 +24,7 @@ from dsc_lsp.completion import context_at
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.measure.bench import percentiles
 from dsc_lsp.measure.fixed import FixedEngine
+from dsc_lsp.measure.lateness import Looks, idle_process, lateness, looks_until
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
 from dsc_lsp.repository import IndexReport, Repository
 from dsc_lsp.repository.files import read, walk
@@ -34,19 +33,6 @@ from dsc_lsp.repository.store import Store
 from dsc_lsp.settings import Settings
 
 _SAVED = 200
-_PROBE_SECONDS = 0.001
-_IDLE = f"""
-import json, sys, threading, time
-over = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
-times = []
-while not over.is_set():
-    start = time.perf_counter()
-    time.sleep({_PROBE_SECONDS})
-    times.append(1e3 * (time.perf_counter() - start - {_PROBE_SECONDS}))
-print(json.dumps(times))
-"""
-_LATE_MS = 5.0
 _SWITCH_SECONDS = 0.0005
 """As in the server (``cli.serve``)."""
 _REST_SECONDS = 3.0
@@ -63,9 +49,9 @@ class Opened:
     ``known_seconds`` is when every file can be searched, ``complete_seconds`` when every file has
     an outline and the lookup has read it too. ``peak_mb`` is the resident memory of the
     processes that index, added up. ``of_others_seconds`` is the processor time that processes took
-    meanwhile which are not ours: what the machine was not there for. ``idle_late_ms`` is how late
-    a process woke meanwhile that did nothing else: what is not the server's doing but the
-    machine's.
+    meanwhile which are not ours: what the machine was not there for. ``looks`` are those at the
+    loop, ``idle_late_ms`` is how late a process woke meanwhile that did nothing else: what is not
+    the server's doing but the machine's.
     """
 
     known_seconds: float = 0.0
@@ -74,7 +60,7 @@ class Opened:
     server_cpu_seconds: float = 0.0
     of_others_seconds: float = 0.0
     peak_mb: float = 0.0
-    late_ms: tuple[float, ...] = ()
+    looks: Looks = field(default_factory=Looks)
     idle_late_ms: tuple[float, ...] = ()
 
     def as_json(self) -> dict[str, object]:
@@ -86,8 +72,8 @@ class Opened:
             "server_cpu_seconds": round(self.server_cpu_seconds, 2),
             "of_others_seconds": round(self.of_others_seconds, 2),
             "peak_mb": round(self.peak_mb),
-            **_lateness(self.late_ms),
-            "of_an_idle_process": _lateness(self.idle_late_ms),
+            **self.looks.as_json(),
+            "of_an_idle_process": lateness(self.idle_late_ms),
         }
 
 
@@ -106,25 +92,24 @@ async def opened(root: Path) -> tuple[Opened, Repository]:
             loop.call_soon_threadsafe(known.set)
 
     over = asyncio.Event()
-    idle = subprocess.Popen(
-        [sys.executable, "-c", _IDLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    probes = (
-        asyncio.create_task(_lateness_until(over)),
-        asyncio.create_task(_memory(over, idle.pid)),
-    )
-    await asyncio.to_thread(repository.open_folders, (root,), report, scan=False)
-    await known.wait()
-    done = await asyncio.to_thread(repository.wait_until_known, _PATIENCE_SECONDS)
-    assert done, "indexed within the time"
-    result.complete_seconds = time.perf_counter() - start
-    result.cpu_seconds = sum(_cpu_seconds(process) for process in _children(idle.pid))
-    result.server_cpu_seconds = time.process_time() - own
-    ours = result.cpu_seconds + result.server_cpu_seconds + _cpu_seconds(psutil.Process(idle.pid))
-    result.of_others_seconds = _busy_seconds() - busy - ours
-    over.set()
-    result.idle_late_ms = tuple(json.loads(idle.communicate()[0]))
-    result.late_ms, result.peak_mb = await probes[0], await probes[1]
+    with idle_process() as idle:
+        probes = (
+            asyncio.create_task(looks_until(over)),
+            asyncio.create_task(_memory(over, idle.pid)),
+        )
+        await asyncio.to_thread(repository.open_folders, (root,), report, scan=False)
+        await known.wait()
+        done = await asyncio.to_thread(repository.wait_until_known, _PATIENCE_SECONDS)
+        assert done, "indexed within the time"
+        result.complete_seconds = time.perf_counter() - start
+        result.cpu_seconds = sum(_cpu_seconds(process) for process in _children(idle.pid))
+        result.server_cpu_seconds = time.process_time() - own
+        idle_cpu_seconds = _cpu_seconds(psutil.Process(idle.pid))
+        ours = result.cpu_seconds + result.server_cpu_seconds + idle_cpu_seconds
+        result.of_others_seconds = _busy_seconds() - busy - ours
+        over.set()
+    result.idle_late_ms = idle.late
+    result.looks, result.peak_mb = await probes[0], await probes[1]
     return result, repository
 
 
@@ -166,15 +151,6 @@ def saved_ms(root: Path, files: int) -> dict[str, float]:
     return {"p50": round(found.p50, 2), "p99": round(found.p99, 2)}
 
 
-async def _lateness_until(over: asyncio.Event) -> tuple[float, ...]:
-    times: list[float] = []
-    while not over.is_set():
-        start = time.perf_counter()
-        await asyncio.sleep(_PROBE_SECONDS)
-        times.append(1e3 * (time.perf_counter() - start - _PROBE_SECONDS))
-    return tuple(times)
-
-
 async def _memory(over: asyncio.Event, idle: int) -> float:
     """Return the most that the processes that index have held together, in MB."""
     most = 0.0
@@ -206,23 +182,12 @@ def _cpu_seconds(process: psutil.Process) -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def _lateness(times: Sequence[float]) -> dict[str, float]:
-    found = percentiles(times)
-    return {
-        "late_p50_ms": round(found.p50, 2),
-        "late_p99_ms": round(found.p99, 2),
-        "late_max_ms": round(max(times), 2),
-        "late_above_5_ms": sum(late > _LATE_MS for late in times),
-        "probes": len(times),
-    }
-
-
 async def _measured(root: Path, places: int) -> dict[str, object]:
     over = asyncio.Event()
-    rest = asyncio.create_task(_lateness_until(over))
+    rest = asyncio.create_task(looks_until(over))
     await asyncio.sleep(_REST_SECONDS)
     over.set()
-    resting = _lateness(await rest)
+    resting = (await rest).as_json()
     cold, repository = await opened(root)
     await asyncio.to_thread(repository.close_folders)
     size = sum(file.stat().st_size for file in index_path(root).parent.glob("*")) / 1e6
