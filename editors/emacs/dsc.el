@@ -23,11 +23,15 @@
 
 (defcustom dsc-command '("dsc-lsp" "--stdio")
   "The command that starts the server.
-With its whole path, if it is not on variable `exec-path'."
+With its whole path, if it is not on variable `exec-path'.
+A project that says another in its `.dir-locals.el' is always asked about."
+  :risky t
   :type '(repeat string))
 
 (defcustom dsc-settings nil
-  "The server's settings, without their prefix: (:maxLines 6 :model \"starter\")."
+  "The server's settings, without their prefix: (:maxLines 6 :model \"starter\").
+They may say where code is sent, so a project that says others is always asked about."
+  :risky t
   :type 'plist)
 
 (defcustom dsc-modes

@@ -37,8 +37,8 @@ class Kind:
 
 
 NATIVE = Kind("nvim-0.12", is_native=True)
-# Neovim 0.11 is in no release of Debian: with vim.lsp.config, without inline completion.
-LIKE_0_11 = Kind("nvim-0.12", is_native=False)
+# With vim.lsp.config, without inline completion.
+MIDDLE = Kind("nvim-0.11", is_native=False)
 OLD = Kind("nvim-0.10", is_native=False)
 
 
@@ -137,22 +137,21 @@ def nvim(
     home: Sandbox,
     file: Path | str,
     *,
-    options: dict[str, Any],
+    options: dict[str, Any] | None,
     before: str = "",
     environment: dict[str, str] | None = None,
 ) -> Iterator[Nvim]:
-    """Start Neovim with the module set up; Lua code can run before."""
+    """Start Neovim with the module set up, if it has options; Lua code can run before."""
     import pynvim
 
     root = cache / kind.folder
-    everything = {**options, "native": kind.is_native}
+    setup = f"require('dsc').setup(vim.json.decode([==[{json.dumps(options)}]==]))\n"
     init = home.home / "init.lua"
     init.write_text(
         f"vim.opt.runtimepath:prepend('{EDITORS / 'nvim'}')\n"
         # Its users' tabs are blanks.
         "vim.g.python_recommended_style = 0\n"
-        f"{before}\n"
-        f"require('dsc').setup(vim.json.decode([==[{json.dumps(everything)}]==]))\n"
+        f"{before}\n" + ("" if options is None else setup)
     )
     variables = {
         **home.environment,

@@ -3,6 +3,7 @@
 import functools
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -24,7 +25,10 @@ def installed(editor: str) -> Path:
 def _installation_problem(editor: str) -> str | None:
     """Install once a session; returns what went wrong."""
     command = ["bash", str(_INSTALL / f"{editor}.sh")]
-    environment = os.environ | {"DSC_EDITORS_CACHE": str(cache_folder())}
+    environment = os.environ | {
+        "DSC_EDITORS_CACHE": str(cache_folder()),
+        "PYTHON": sys.executable,
+    }
     ended = subprocess.run(
         command,
         env=environment,

@@ -81,6 +81,16 @@ def processes_of(home: Path) -> list[psutil.Process]:
     ]
 
 
+def kill_server(home: Sandbox) -> None:
+    """Kill the one server that runs in a sandbox."""
+    [server] = [
+        process
+        for process in processes_of(home.home)
+        if "--stdio" in (process.info["cmdline"] or [])
+    ]
+    server.kill()
+
+
 def until(condition: Callable[[], object], what: str | Callable[[], str]) -> None:
     """Wait until a condition holds; ``what`` is said if it never does."""
     end = time.monotonic() + PATIENCE_SECONDS

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.editors.programs import installed
-from tests.editors.sandbox import EDITORS, Sandbox, until
+from tests.editors.sandbox import EDITORS, Sandbox, kill_server, until
 from tests.editors.terminal import Terminal, terminal
 
 pytestmark = pytest.mark.editor
@@ -295,6 +295,54 @@ def test_a_crash_at_the_start_is_told_with_its_reason(start: Start, client: str)
     editor.until("the test wants a crash", "pip install dsc-lsp")
 
 
+@CLIENTS
+def test_a_wrong_setting_and_a_file_that_is_too_long_are_told(
+    start: Start, home: Sandbox, client: str
+) -> None:
+    settings = '(setq dsc-settings (list :maxLines "many" :maxDocumentCharacters 1000))'
+    editor = start(settings + client, "# long\n" * 200)
+    editor.until("dsc.maxLines")
+    ready(editor, home)
+    editor.press("M->")
+    editor.type("total = su")
+    editor.until("no suggestions in files of more than 1000 characters")
+
+
+@CLIENTS
+def test_a_project_may_not_say_what_is_run(start: Start, home: Sandbox, client: str) -> None:
+    program = home.file("evil", f"#!/bin/sh\ntouch {home.home}/ran\n")
+    program.chmod(0o755)
+    home.file(".dir-locals.el", f'((python-mode . ((dsc-command . ("{program}")))))')
+    editor = start(client)
+    editor.until("may be risky", "dsc-command")
+    editor.type("n")
+    ready(editor, home)
+    assert not (home.home / "ran").exists()
+
+
+@CLIENTS
+def test_a_server_that_is_killed_is_told_and_started_again(
+    start: Start, home: Sandbox, client: str
+) -> None:
+    editor = ready(start(client), home)
+    kill_server(home)
+    editor.until("killed")
+    editor.type("total = su")
+    editor.until(WHOLE)
+
+
+def test_the_check_says_whether_the_server_can_be_started(start: Start) -> None:
+    editor = start("")
+    for command, said in ((SCRIPTED, "works"), (("/nowhere",), "cannot be found or run")):
+        words = " ".join(f'"{word}"' for word in command)
+        editor.press("M-:")
+        editor.type(f"(setq dsc-command '({words}))")
+        editor.press("Enter", "M-x")
+        editor.type("dsc-check")
+        editor.press("Enter")
+        editor.until(said)
+
+
 def test_a_buffer_without_a_server_is_told(start: Start, tmp_path: Path) -> None:
     editor = start("(require 'dsc-mode)")
     editor.until("main.py")
@@ -316,11 +364,31 @@ MOCK = """
 """
 
 
-def test_a_remote_file_is_told_that_its_machine_has_no_server(start: Start, home: Sandbox) -> None:
-    editor = start(EGLOT + MOCK, command=("/nowhere/dsc-lsp", "--stdio"))
+@CLIENTS
+def test_a_remote_file_is_told_that_its_machine_has_no_server(
+    start: Start, home: Sandbox, client: str
+) -> None:
+    editor = start(client + MOCK, command=("/nowhere/dsc-lsp", "--stdio"))
     editor.until("/nowhere/dsc-lsp", "cannot be found or run")
+    open_remotely(editor, home)
+    editor.until(f"`/nowhere/dsc-lsp --stdio' on {platform.node()} cannot be found or run")
+
+
+@CLIENTS
+def test_a_remote_file_is_served_by_its_own_machine(
+    start: Start, home: Sandbox, client: str
+) -> None:
+    editor = ready(start(client + MOCK), home)
+    open_remotely(editor, home)
+    home.until_event("loaded", times=2)
+    editor.type("total = su")
+    editor.until(WHOLE)
+    editor.press("Tab")
+    saved(editor, home, WHOLE + "\n")
+
+
+def open_remotely(editor: Terminal, home: Sandbox) -> None:
+    """Go to the same file as if it were on another machine."""
     editor.press("C-x", "C-f", "C-a", "C-k")
     editor.type(f"/mock::{home.project}/main.py")
     editor.press("Enter")
-    host = platform.node()
-    editor.until(f"`/nowhere/dsc-lsp --stdio' on {host} cannot be found or run")

@@ -6,12 +6,13 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
 from tests.editors.other_server import NAME
 from tests.editors.programs import cache_folder, installed
-from tests.editors.sandbox import EDITORS, REPOSITORY, Sandbox, until
+from tests.editors.sandbox import EDITORS, REPOSITORY, Sandbox, kill_server, until
 from tests.editors.terminal import Terminal, terminal
 
 pytestmark = pytest.mark.editor
@@ -29,18 +30,17 @@ def start(home: Sandbox) -> Iterator[Start]:
     cache = installed("helix")
     with ExitStack() as started:
 
-        def begin(text: str = "", **programs: str) -> Terminal:
+        def begin(text: str = "", more: str = "", **programs: str | None) -> Terminal:
             configuration = home.home / "config/helix"
             configuration.mkdir(parents=True)
             (configuration / "languages.toml").write_text(
-                (EDITORS / "helix/languages.toml").read_text()
+                (EDITORS / "helix/languages.toml").read_text() + more
             )
             folder = home.home / "bin"
             folder.mkdir()
-            for name, script in ({"dsc-lsp": SCRIPTED} | programs).items():
-                program = folder / name.replace("_", "-")
-                program.write_text(f'#!/bin/sh\n{script} "$@"\n')
-                program.chmod(0o755)
+            for name, script in ({"dsc_lsp": SCRIPTED} | programs).items():
+                if script is not None:
+                    write_program(folder / name.replace("_", "-"), script)
             file = home.file("main.py", text)
             root = cache / "helix/usr/lib/hx"
             variables = {
@@ -58,6 +58,11 @@ def ready(editor: Terminal, home: Sandbox) -> Terminal:
     home.until_event("loaded")
     editor.until("main.py")
     return editor
+
+
+def write_program(path: Path, script: str) -> None:
+    path.write_text(f'#!/bin/sh\n{script} "$@"\n')
+    path.chmod(0o755)
 
 
 def saved(editor: Terminal, home: Sandbox, text: str) -> None:
@@ -139,29 +144,54 @@ def test_it_stands_behind_another_server_in_the_same_popup(start: Start, home: S
     saved(editor, home, NAME + "\n")
 
 
-def test_a_crash_at_the_start_is_told_and_the_log_has_its_reason(
-    start: Start, home: Sandbox
-) -> None:
-    editor = start(dsc_lsp="echo the shelf is empty >&2; exit 3 #")
+NOT_STARTED = "dsc-lsp does not start (`dsc-lsp --version` says why): install it, :lsp-restart"
+
+
+def test_a_wrong_path_is_told_and_mended_without_leaving(start: Start, home: Sandbox) -> None:
+    program = home.home / "bin/dsc-lsp"
+    editor = start(dsc_lsp=None)
+    editor.until(NOT_STARTED)
+    write_program(program, SCRIPTED)
+    editor.type(":lsp-restart")
+    editor.press("Enter")
+    ready(editor, home)
+    editor.type("itotal = su")
+    editor.until(WHOLE)
+
+
+def test_a_python_without_the_server_is_told(start: Start) -> None:
+    editor = start(dsc_lsp=f"PYTHONPATH= exec {sys.executable} -S -m dsc_lsp")
+    editor.until(NOT_STARTED)
+
+
+def test_a_crash_at_the_start_is_told_and_the_log_has_its_reason(start: Start) -> None:
+    answers = 'case "$*" in *--version*) exit;; esac'
+    editor = start(dsc_lsp=f"{answers}; echo the shelf is empty >&2; exit 3 #")
     editor.until("Language server exited: dsc")
     editor.type(":log-open")
     editor.press("Enter")
     editor.until('dsc err <- "the shelf is empty')
 
 
-def test_a_python_without_the_server_is_told_and_the_log_has_its_reason(
+def test_a_server_that_is_killed_is_told_and_can_be_started_again(
     start: Start, home: Sandbox
 ) -> None:
-    editor = start(dsc_lsp=f"PYTHONPATH= exec {sys.executable} -S -m dsc_lsp")
+    editor = ready(start(), home)
+    kill_server(home)
     editor.until("Language server exited: dsc")
-    log = home.home / "cache/helix/helix.log"
-    until(lambda: "No module named dsc_lsp" in log.read_text(), log.read_text)
+    editor.type(":lsp-restart")
+    editor.press("Enter")
+    home.until_event("loaded", times=2)
+    editor.type("itotal = su")
+    editor.until(WHOLE)
 
 
-def test_a_wrong_path_is_told_by_the_check_of_health(start: Start, home: Sandbox) -> None:
-    start()
-    (home.home / "bin/dsc-lsp").unlink()
-    assert "✘ dsc: 'dsc-lsp' not found in $PATH" in health(home, "python")
+def test_a_wrong_setting_and_a_file_that_is_too_long_are_told(start: Start, home: Sandbox) -> None:
+    settings = 'maxLines = "many"\nmaxDocumentCharacters = 1000'
+    editor = start("# long\n" * 200, more=f"[language-server.dsc.config]\n{settings}\n")
+    editor.until("dsc.maxLines")
+    editor.type("getotal = su")
+    editor.until("no suggestions in files of more than 1000 characters")
 
 
 def test_every_language_of_the_file_has_the_server_behind_its_own(
@@ -174,7 +204,7 @@ def test_every_language_of_the_file_has_the_server_behind_its_own(
         servers = re.findall("[✓✘] ([^ :]+): ", report)
         assert servers[-1] == "dsc"
         assert len(servers) > 1
-        assert f"✓ dsc: {home.home}/bin/dsc-lsp" in report
+        assert "✓ dsc: /" in report
 
 
 def health(home: Sandbox, language: str) -> str:

@@ -4,21 +4,22 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.editors.nvim import LIKE_0_11, NATIVE, OLD, Kind, Nvim, nvim
+from tests.editors.nvim import MIDDLE, NATIVE, OLD, Kind, Nvim, nvim
 from tests.editors.programs import installed
-from tests.editors.sandbox import Sandbox, until
+from tests.editors.sandbox import Sandbox, kill_server, until
 
 pytestmark = pytest.mark.editor
 
 SCRIPTED = [sys.executable, "-m", "tests.editors.scripted_server", "--stdio"]
 KINDS = [
     pytest.param(NATIVE, id="0.12"),
-    pytest.param(LIKE_0_11, id="0.12-without-its-own"),
+    pytest.param(MIDDLE, id="0.11"),
     pytest.param(OLD, id="0.10"),
 ]
 
@@ -65,9 +66,8 @@ def start(kind: Kind, home: Sandbox) -> Iterator[Start]:
 
         def begin(options: dict[str, Any] | None = None, **more: Any) -> Nvim:
             file = home.file("main.py", "")
-            everything = {"cmd": SCRIPTED, **(options or {})}
-            context = nvim(installed("nvim"), kind, home, file, options=everything, **more)
-            return started.enter_context(context)
+            more = {"options": {"cmd": SCRIPTED, **(options or {})}, **more}
+            return started.enter_context(nvim(installed("nvim"), kind, home, file, **more))
 
         yield begin
 
@@ -299,8 +299,7 @@ def test_a_server_that_is_killed_is_told_and_can_be_started_again(
     start: Start, home: Sandbox
 ) -> None:
     editor = ready(start(), home)
-    # Neovim kills it and does not know why it ended.
-    editor.lua("vim.uv.kill(vim.fn.systemlist('pgrep -P ' .. vim.fn.getpid())[1] + 0, 9)")
+    kill_server(home)
     editor.until_told("the server ended unexpectedly (signal 9)", ":Dsc restart")
     editor.type(":Dsc restart<CR>")
     editor.until_attached()
@@ -324,6 +323,18 @@ def test_a_python_without_the_server_is_told_with_the_remedy(start: Start, home:
     editor.until_told("No module named", "this Python has no dsc-lsp", "pip install")
 
 
+def test_nothing_of_the_workspace_is_run(start: Start, home: Sandbox) -> None:
+    for folder in (".", ".venv/bin", "bin"):
+        (home.project / folder).mkdir(parents=True, exist_ok=True)
+        program = home.file(f"{folder}/dsc-lsp", f"#!/bin/sh\necho ran >> {home.home}/ran\n")
+        program.chmod(0o755)
+    editor = start(
+        {"cmd": ["dsc-lsp", "--stdio"]}, environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    )
+    editor.until_told("dsc: `dsc-lsp` cannot be found or run", "pip install", "setup({ cmd")
+    assert not (home.home / "ran").exists()
+
+
 def test_a_crash_at_the_start_is_told_with_its_reason(start: Start) -> None:
     editor = start(environment={"DSC_TEST_CRASH": "1"})
     editor.until_told("the test wants a crash", ":checkhealth dsc")
@@ -342,8 +353,9 @@ def test_a_buffer_that_is_no_file_on_this_machine_is_told(editor: Nvim) -> None:
 
 
 def test_what_is_copied_is_told_where_the_settings_want_it(start: Start, home: Sandbox) -> None:
-    editor = ready(start(options={"settings": {"clipboardContext": True}}), home)
+    editor = ready(start({"settings": {"clipboardContext": True}}), home)
     editor.type("ione = 1<CR>é☃😀 = 2<CR>three = 3<Esc>gg0")
+    find_fault(editor, "Two is missing")
     editor.type("yyjyt<Space>dd0xix<Esc>")
     editor.until_text("one = 1\nxhree = 3")
     for text in ("one = 1\n", "é☃😀", "é☃😀 = 2\n"):
@@ -351,36 +363,87 @@ def test_what_is_copied_is_told_where_the_settings_want_it(start: Start, home: S
     # Elsewhere than in a file that it serves a password may be yanked.
     editor.type(":enew<CR>isecret<Esc>yy:buffer main.py<CR>ggyy")
     home.until_event('copied "one = 1\\n"', times=2)
-    assert len([event for event in home.events() if event.startswith("copied")]) == 4
-    assert sources(editor) == {"TextYankPost"}
+    assert len(told(home)) == 4
 
 
 def test_diagnostics_of_others_are_told_where_the_settings_want_it(
     start: Start, home: Sandbox
 ) -> None:
-    editor = ready(start(options={"settings": {"diagnosticsContext": True}}), home)
-    editor.type("ione = 1<CR>two = 2<Esc>")
+    editor = ready(start({"settings": {"diagnosticsContext": True}}), home)
+    editor.type("ione = 1<CR>two = 2<Esc>yy")
     editor.until_text("one = 1\ntwo = 2")
-    code = "vim.diagnostic.set(vim.api.nvim_create_namespace('linter'), 0, ...)"
-    editor.lua(code, [{"lnum": 1, "col": 0, "message": "Two is missing"}])
+    find_fault(editor, "Two is missing")
     home.until_event(f"reported {json.dumps(['main.py', [1, 'Two is missing']])}")
-    editor.lua(code, [])
+    find_fault(editor)
     # The first was told when the server came.
     home.until_event('reported ["main.py"]', times=2)
-    assert sources(editor) == {"DiagnosticChanged", "LspAttach"}
+    assert len(told(home)) == 3
 
 
-def test_nothing_is_told_where_no_setting_wants_it(editor: Nvim) -> None:
-    assert sources(editor) == set()
+def test_nothing_is_told_where_no_setting_wants_it(start: Start, home: Sandbox) -> None:
+    editor = ready(start(), home)
+    editor.type("ione = 1<CR>two = 2<Esc>yy")
+    find_fault(editor, "Two is missing")
+    editor.type("ototal = su")
+    editor.until_ghost("m(item.price for item in items)")
+    assert told(home) == []
 
 
-def sources(editor: Nvim) -> set[str]:
-    """Return the events at which something is told beside the protocol."""
-    code = """
-        local commands = vim.api.nvim_get_autocmds({ group = 'dsc.sources' })
-        return vim.tbl_map(function(command) return command.event end, commands)
-    """
-    return set(editor.lua(code))
+def find_fault(editor: Nvim, *messages: str) -> None:
+    """Let another tool find this in the second line, and nothing else in the buffer."""
+    code = "vim.diagnostic.set(vim.api.nvim_create_namespace('linter'), 0, ...)"
+    editor.lua(code, [{"lnum": 1, "col": 0, "message": message} for message in messages])
+
+
+def told(home: Sandbox) -> list[str]:
+    """Return what the server was told beside the protocol."""
+    return [event for event in home.events() if event.startswith(("copied", "reported"))]
+
+
+def test_settings_may_be_given_to_neovim_itself(start: Start, home: Sandbox, kind: Kind) -> None:
+    if kind is OLD:
+        pytest.skip("this Neovim has no vim.lsp.config")
+    # The second may be set by a user only, so it must have come with initialize.
+    own = "{ clipboardContext = true, contextTokens = 512 }"
+    editor = ready(
+        start(before=f"vim.lsp.config('dsc', {{ settings = {{ dsc = {own} }} }})"), home
+    )
+    editor.type("ione = 1<Esc>yy")
+    home.until_event('copied "one = 1\\n"')
+    editor.lua("vim.lsp.config('dsc', { settings = { dsc = { candidates = 2 } } })")
+    editor.type(":Dsc restart<CR>")
+    home.until_event("loaded", times=2)
+    editor.until_attached()
+    editor.type("oans")
+    editor.until_ghost("wer = 42")
+    editor.type("<M-[>")
+    editor.until_ghost("wer = None (2/2)")
+    editor.type("<Esc>yy")
+    home.until_event('copied "ans\\n"')
+    assert "dsc." not in editor.messages()
+
+
+def test_a_wrong_setting_and_a_file_that_is_too_long_are_told(start: Start, home: Sandbox) -> None:
+    wanted = {"maxLines": "many", "maxDocumentCharacters": 1000}
+    editor = ready(start({"settings": wanted}), home)
+    editor.until_told("dsc.maxLines")
+    editor.type("itotal = su")
+    editor.until_ghost("m(item.price for item in items)")
+    editor.type("<Esc>:call setline(2, repeat('x', 2000))<CR>Am")
+    editor.until_told("no suggestions in files of more than 1000 characters")
+
+
+def test_in_0_12_ghost_text_may_be_the_modules_own(
+    start: Start, home: Sandbox, kind: Kind
+) -> None:
+    if kind is not NATIVE:
+        pytest.skip("this Neovim has no ghost text of its own")
+    editor = ready(start({"native": False}), home)
+    editor.kind = replace(kind, is_native=False)
+    editor.type("itotal = su")
+    editor.until_ghost("m(item.price for item in items)")
+    editor.type("<Tab>")
+    editor.until_text("total = sum(item.price for item in items)")
 
 
 def test_checkhealth_says_what_is_there(start: Start, home: Sandbox) -> None:
@@ -401,14 +464,44 @@ def test_checkhealth_says_what_is_missing(start: Start) -> None:
     assert "ERROR" in editor.text()
 
 
-def test_the_entry_for_lspconfig_starts_the_same_server(
-    editor: Nvim, shared_home: Sandbox
+def test_without_the_module_neovims_own_config_starts_the_server(
+    start: Start, home: Sandbox, kind: Kind
 ) -> None:
+    if kind is OLD:
+        pytest.skip("this Neovim has no vim.lsp.config")
+    words = ", ".join(f"'{word}'" for word in SCRIPTED)
+    code = f"vim.lsp.config('dsc', {{ cmd = {{ {words} }} }}) vim.lsp.enable('dsc')"
+    if kind.is_native:
+        code += " vim.lsp.inline_completion.enable()"
+    editor = ready(start(options=None, before=code), home)
+    editor.type("itotal = su")
+    if kind.is_native:
+        editor.until_ghost("m(item.price for item in items)")
+    else:
+        editor.type("<C-x><C-o>")
+        editor.until_text("total = sum(item.price for item in items)")
+
+
+def test_the_entry_for_lspconfig_starts_the_server(start: Start, home: Sandbox) -> None:
+    # What nvim-lspconfig's older form makes of an entry.
     code = """
         local entry = require('lspconfig.configs.dsc').default_config
-        return { entry.cmd, entry.root_dir(vim.api.nvim_buf_get_name(0)), #entry.filetypes > 20 }
+        assert(entry.cmd[1] == 'dsc-lsp')
+        vim.api.nvim_create_autocmd('FileType', {
+          pattern = entry.filetypes,
+          callback = function(event)
+            vim.lsp.start(vim.tbl_extend('force', entry, {
+              name = 'dsc',
+              cmd = vim.json.decode([==[COMMAND]==]),
+              root_dir = entry.root_dir(vim.api.nvim_buf_get_name(event.buf)),
+            }), { bufnr = event.buf })
+          end,
+        })
     """
-    assert editor.lua(code) == [["dsc-lsp", "--stdio"], str(shared_home.project), True]
+    editor = ready(start(options=None, before=code.replace("COMMAND", json.dumps(SCRIPTED))), home)
+    assert editor.lua("return vim.lsp.get_clients()[1].config.root_dir") == str(home.project)
+    editor.type("itotal = su<C-x><C-o>")
+    editor.until_text("total = sum(item.price for item in items)")
 
 
 def test_the_help_is_found_by_its_tags(editor: Nvim, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ function M.check()
     vim.lsp.inline_completion and "Ghost text by Neovim's own inline completion"
       or 'Ghost text by the module itself; Neovim has its own from 0.12'
   )
-  local cmd = require('dsc').command()
+  local server = require('dsc.server')
+  local cmd = server.resolved().cmd
   local version, problem
-  require('dsc.server').probe(cmd, function(...)
+  server.probe(cmd, function(...)
     version, problem = ...
   end)
   vim.wait(25000, function()
@@ -22,7 +23,7 @@ function M.check()
   if problem then
     return health.error(problem, { 'Try the command in a shell.', 'Run `dsc-lsp doctor`.' })
   end
-  health.ok(('%s: `%s`'):format(version, vim.fn.exepath(cmd[1])))
+  health.ok(type(cmd) == 'table' and ('%s: `%s`'):format(version, vim.fn.exepath(cmd[1])) or version)
   local clients = vim.lsp.get_clients({ name = 'dsc' })
   if #clients == 0 then
     return health.info('No server runs: open a file of a filetype that it serves')

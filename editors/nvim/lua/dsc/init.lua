@@ -6,12 +6,10 @@ local sources = require('dsc.sources')
 local M = {}
 
 --- @class dsc.Options
+--- @field cmd? string[] the server's command
+--- @field filetypes? string[]
+--- @field settings? table the server's, without their prefix: `{ model = 'starter', maxLines = 6 }`
 local defaults = {
-  --- The server's command.
-  cmd = server.config.cmd,
-  filetypes = server.config.filetypes,
-  --- The server's settings without their prefix: `{ model = 'starter', maxLines = 6 }`.
-  settings = vim.empty_dict(),
   --- Whether there is ghost text from the start; `:Dsc toggle`.
   ghost_text = true,
   --- Whether the suggestion stands in completion popups, too.
@@ -97,27 +95,20 @@ function M.toggle()
   vim.notify('dsc: ghost text is ' .. (options.ghost_text and 'on' or 'off'))
 end
 
---- The command of the server, for |:checkhealth|.
-function M.command()
-  return options.cmd
-end
-
+--- What is said to the server here; |vim.lsp.config()| may say more.
 local function config()
-  return vim.tbl_extend('force', server.config, {
-    name = 'dsc',
+  return {
     cmd = options.cmd,
     filetypes = options.filetypes,
-    -- What only the user may set must come with initialize; a server cannot tell the others apart.
-    init_options = options.settings,
-    settings = { dsc = options.settings },
+    settings = options.settings and { dsc = options.settings },
     on_init = function(client)
       server.running[client.id] = true
       if not options.popup then
         client.server_capabilities.completionProvider = nil
       end
     end,
-    on_exit = server.on_exit(options.cmd),
-  })
+    on_exit = server.on_exit,
+  }
 end
 
 --- The keys for which a mapping stands that was made before, or the key itself.
@@ -163,7 +154,7 @@ local COMMANDS = {
     M.toggle()
   end,
   restart = function()
-    server.restart(config())
+    server.restart()
   end,
 }
 
@@ -189,7 +180,7 @@ function M.setup(chosen)
       end
     end,
   })
-  sources.setup(options.settings)
+  sources.setup()
   for name, key in pairs(options.keymaps) do
     if key then
       map(key, name)

@@ -11,8 +11,11 @@ local function notify(client, method, params)
   end
 end
 
-local function clients_of(buffer)
-  return vim.lsp.get_clients({ name = 'dsc', bufnr = buffer })
+--- @param setting string
+local function clients_that_want(setting, buffer)
+  return vim.tbl_filter(function(client)
+    return vim.tbl_get(client.settings, 'dsc', setting) == true
+  end, vim.lsp.get_clients({ name = 'dsc', bufnr = buffer }))
 end
 
 --- A diagnostic as the protocol has it, of whole lines: in them the server looks for names.
@@ -42,37 +45,26 @@ local function tell_copied(event)
   local is_lines = yanked.regtype == 'V'
   if yanked.operator == 'y' or (yanked.operator == 'd' and is_lines) then
     local text = table.concat(yanked.regcontents, '\n') .. (is_lines and '\n' or '')
-    for _, client in ipairs(clients_of(event.buf)) do
+    for _, client in ipairs(clients_that_want('clipboardContext', event.buf)) do
       notify(client, 'dsc/copied', { text = text })
     end
   end
 end
 
---- @param settings table the server's, without their prefix
-function M.setup(settings)
+function M.setup()
   local group = vim.api.nvim_create_augroup('dsc.sources', {})
-  if settings.clipboardContext then
-    vim.api.nvim_create_autocmd('TextYankPost', { group = group, callback = tell_copied })
-  end
-  if settings.diagnosticsContext then
-    vim.api.nvim_create_autocmd('DiagnosticChanged', {
-      group = group,
-      callback = function(event)
-        for _, client in ipairs(clients_of(event.buf)) do
+  vim.api.nvim_create_autocmd('TextYankPost', { group = group, callback = tell_copied })
+  vim.api.nvim_create_autocmd({ 'DiagnosticChanged', 'LspAttach' }, {
+    group = group,
+    callback = function(event)
+      local attached = event.data and event.data.client_id
+      for _, client in ipairs(clients_that_want('diagnosticsContext', event.buf)) do
+        if not attached or attached == client.id then
           tell_diagnostics(client, event.buf)
         end
-      end,
-    })
-    vim.api.nvim_create_autocmd('LspAttach', {
-      group = group,
-      callback = function(event)
-        local client = vim.lsp.get_client_by_id(event.data.client_id)
-        if client and client.name == 'dsc' then
-          tell_diagnostics(client, event.buf)
-        end
-      end,
-    })
-  end
+      end
+    end,
+  })
 end
 
 return M

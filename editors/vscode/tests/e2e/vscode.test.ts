@@ -103,6 +103,7 @@ describe("in one window, with a server that always says `answer`", () => {
         "crashes-at-once": program(
           'case "$*" in *--version*) echo dsc-lsp 0.0.1; exit;; esac; echo "the shelf is empty" >&2; exit 3',
         ),
+        "selected/python": serverScript("tests.protocol.scripted_server", true),
         "python3.11": program('echo "python3.11: No module named dsc_lsp" >&2; exit 1'),
       },
     });
@@ -199,7 +200,9 @@ describe("in one window, with a server that always says `answer`", () => {
 
   scenario("a wrong path is told with the setting to correct, and works once it is", async () => {
     await window.set({ "dsc.server.path": "/nowhere/dsc-lsp" });
-    await window.status(/^dsc$/);
+    await window.says("error", /names \/nowhere\/dsc-lsp, but it does not exist\. Correct it/);
+    await (await window.menu()).filter({ hasText: "Open Setting" }).filter({ hasText: "does not exist" }).waitFor();
+    await window.press("Escape");
     const message = await window.message("names /nowhere/dsc-lsp, but it does not exist");
     await message.getByText("Open Setting").waitFor();
     await window.set({ "dsc.server.path": bin("dsc-lsp") });
@@ -208,14 +211,28 @@ describe("in one window, with a server that always says `answer`", () => {
 
   scenario("a Python without dsc-lsp is told", async () => {
     await window.set({ "dsc.server.path": bin("python3.11") });
+    await window.says("error", /dsc-lsp is not installed there/);
     await window.message("python3.11, but dsc-lsp is not installed there");
     await window.set({ "dsc.server.path": "" });
     await completes("another_python");
   });
 
+  scenario("the selected Python comes before the PATH", async () => {
+    const before = serverPids(window).length;
+    await window.set({ "fixture.python": bin("selected/python") });
+    await window.command("dsc-lsp: Restart");
+    await eventually("it is started from there", () => assert(fs.existsSync(bin("selected/pids"))));
+    await completes("selected");
+    assert.equal(serverPids(window).length, before);
+    await window.set({ "fixture.python": "" });
+    await eventually("the one on the PATH again", () => assert.equal(serverPids(window).length, before + 1));
+    await completes("not_selected");
+  });
+
   scenario("a server that ends at its start is told with its last words", async () => {
     await window.set({ "dsc.server.path": bin("crashes-at-once") });
     const message = await window.message("did not start: exit code 3: the shelf is empty");
+    await window.says("error", /the shelf is empty/);
     for (const remedy of ["Run Doctor", "Show Log", "Restart"]) await message.getByText(remedy).waitFor();
     assert.equal(await window.page.locator(".notification-toast").count(), 1, "one message, not several");
     await window.set({ "dsc.server.path": "" });
@@ -225,7 +242,7 @@ describe("in one window, with a server that always says `answer`", () => {
   scenario("a language is switched off and on by the menu", async () => {
     await window.status(/^scripted/);
     await (await window.menu()).filter({ hasText: "Disable for python" }).click();
-    await window.status(/^dsc$/);
+    await window.says("circle-slash", /switched off for python/);
     await window.toEnd();
     await window.type("off = ");
     await (await window.menu()).filter({ hasText: "Enable for python" }).click();
@@ -234,7 +251,7 @@ describe("in one window, with a server that always says `answer`", () => {
 
   scenario("everything is switched off and on by a command", async () => {
     await window.command("dsc-lsp: Enable or Disable");
-    await window.status(/^dsc$/);
+    await window.says("circle-slash", /switched off\./);
     await window.command("dsc-lsp: Enable or Disable");
     await window.status(/^scripted/);
   });
@@ -349,7 +366,7 @@ describe("in one window, with a server that always says `answer`", () => {
   scenario("a file on another machine is told once, with what to do", async () => {
     await window.command("Fixture: Open a File Elsewhere");
     await window.message(/not on the machine where dsc-lsp runs.*remote window/);
-    await window.status(/^dsc$/);
+    await window.says("circle-slash", /is not on the machine where dsc-lsp runs/);
   });
 });
 
@@ -363,13 +380,13 @@ test("the status bar shows how far the model is loaded, and that it thinks", () 
     },
     async (window) => {
       await window.status(/^dsc: loading 40 %$/);
-      await window.turns(/Reading the script/);
+      await window.says("loading", /Reading the script/);
       fs.writeFileSync(path.join(gates, "thinking"), "");
       fs.writeFileSync(path.join(gates, "loaded"), "");
       await window.status(/^scripted$/);
       await window.toEnd();
       await window.type("y = ");
-      await window.turns(/scripted is thinking/);
+      await window.says("loading", /scripted is thinking/);
       await window.page.screenshot({ path: "build/thinking.png" });
       fs.rmSync(path.join(gates, "thinking"));
       assert.equal(await window.ghostText(), "answer");
@@ -377,6 +394,53 @@ test("the status bar shows how far the model is loaded, and that it thinks", () 
     },
   );
 });
+
+test("a block is taken word by word and line by line with VS Code's own commands", () =>
+  inWindow(
+    {
+      files: { "main.py": "# é☃😀\n" },
+      keys: { "ctrl+alt+l": "editor.action.inlineSuggest.acceptNextLine" },
+      environment: { DSC_TEST_EVENTS: path.join(bench.folder, "events") },
+      programs: { "dsc-lsp": serverScript("tests.editors.scripted_server") },
+    },
+    async (window) => {
+      await window.status(/^dsc|^scripted/);
+      await window.toEnd();
+      await window.type("def ar");
+      await eventually("ghost text", async () => assert.match(await window.ghostText(), /^ea\(width, height\):/));
+      const isInFile = (text: string): Promise<void> =>
+        eventually("it is in the file", async () => {
+          await window.save();
+          assert.equal(window.read("main.py"), `# é☃😀\n${text}`);
+        });
+      await window.press("Control+ArrowRight");
+      await isInFile("def area");
+      await eventually("the rest", async () => assert.match(await window.ghostText(), /^\(width, height\):/));
+      await window.press("Control+Alt+L");
+      await isInFile("def area(width, height):");
+      await eventually("the block", async () => assert.match(await window.ghostText(), /return width \* height/));
+      await window.press("Control+Alt+L");
+      await isInFile("def area(width, height):\n    return width * height");
+    },
+  ));
+
+test("what the settings say wrongly, and a file that is too long, are told", () =>
+  inWindow(
+    {
+      files: { "main.py": `${"# long\n".repeat(200)}x = 1\n` },
+      settings: { "dsc.maxLines": "many", "dsc.maxDocumentCharacters": 1000, "dsc.model": "/nowhere/model" },
+      programs: { "dsc-lsp": serverScript("dsc_lsp") },
+    },
+    async (window) => {
+      await window.message(/dsc\.maxLines/);
+      await window.says("error", /\/nowhere\/model/);
+      await (await window.menu()).filter({ hasText: "Choose a Model" }).filter({ hasText: "/nowhere/model" }).waitFor();
+      await window.press("Escape");
+      await window.toEnd();
+      await window.type("y = ");
+      await window.message("no suggestions in files of more than 1000 characters");
+    },
+  ));
 
 test("what other tools say of a file is told where the setting wants it, and again to a new server", () => {
   const told = path.join(fs.mkdtempSync(path.join(bench.folder, "told-")), "told");
@@ -436,7 +500,12 @@ test("where there is no dsc-lsp it is offered, installed with progress, and work
 test("in a workspace without trust its Python is not run, and trusting it is offered", () =>
   inWindow(
     {
-      files: { "main.py": "x = 1\n", ".venv/bin/python": serverScript("tests.protocol.scripted_server", true) },
+      files: {
+        "main.py": "x = 1\n",
+        ".venv/bin/python": serverScript("tests.protocol.scripted_server", true),
+        // It may not say which program is run either, trusted or not.
+        ".vscode/settings.json": '{ "dsc.server.path": "${workspaceFolder}/.venv/bin/python" }',
+      },
       executables: [".venv/bin/python"],
       isUntrusted: true,
     },

@@ -24,6 +24,8 @@ export interface WindowOptions {
   /** Files of the workspace; the first one is opened. */
   readonly files: Readonly<Record<string, string>>;
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Commands by their keys. */
+  readonly keys?: Readonly<Record<string, string>>;
   /** Added to the environment of VS Code. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Programs on the PATH in front of the system's: a name and a shell script. */
@@ -92,6 +94,8 @@ export class Window {
     }
     write(path.join(folder, settingsFile("")), JSON.stringify(QUIET));
     setIn(folder, options.settings ?? {});
+    const keys = Object.entries(options.keys ?? {}).map(([key, command]) => ({ key, command }));
+    write(path.join(folder, "data/User/keybindings.json"), JSON.stringify(keys));
     // VS Code takes the environment of extensions from a login shell.
     const searched = [path.join(folder, "bin"), "/usr/local/bin", "/usr/bin", "/bin"].join(":");
     write(path.join(folder, "home/.bash_profile"), `export PATH=${searched}\n`);
@@ -154,12 +158,12 @@ export class Window {
     return text;
   }
 
-  /** Wait until the status bar item turns and says so much to who cannot see it. */
-  async turns(pattern: RegExp): Promise<void> {
+  /** Wait until the status bar item has an icon and says so much to who cannot see it. */
+  async says(icon: "loading" | "sparkle" | "circle-slash" | "error", pattern: RegExp): Promise<void> {
     const item = this.page.locator('[id^="dsc-lsp.dsc-lsp"]');
     await eventually(`the status bar says ${pattern}`, async () => {
       assert.match((await item.locator("a").getAttribute("aria-label", { timeout: 2_000 })) ?? "", pattern);
-      assert.equal(await item.locator(".codicon-loading").count(), 1, "it does not turn");
+      assert.equal(await item.locator(`.codicon-${icon}`).count(), 1, `it has no ${icon}`);
     });
   }
 

@@ -6,6 +6,7 @@ return {
     cmd = config.cmd,
     filetypes = config.filetypes,
     get_language_id = config.get_language_id,
+    before_init = config.before_init,
     single_file_support = true,
     root_dir = function(name)
       return vim.fs.root(name, config.root_markers)
