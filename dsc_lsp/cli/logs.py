@@ -6,6 +6,7 @@ tracebacks; those are written with ``content`` only, and to the file only.
 
 import logging
 import os
+import stat
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
@@ -92,8 +93,9 @@ class _PrivateFile(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         descriptor = os.open(self.baseFilename, flags, 0o600)
-        if sys.platform != "win32":
-            os.fchmod(descriptor, 0o600)  # it may have been there with another mode
+        # It may have been there with another mode; the null device is everybody's.
+        if sys.platform != "win32" and stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.fchmod(descriptor, 0o600)
         return os.fdopen(descriptor, "a", encoding=self.encoding, errors="backslashreplace")
 
 

@@ -258,6 +258,26 @@ def test_the_log_is_private_and_holds_no_code(tmp_path: Path) -> None:
         assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such modes")
+def test_a_log_that_is_no_file_keeps_its_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server of root's that logs to the null device must not take it from everybody else."""
+    device = tmp_path / "device"
+    os.mkfifo(device)
+    device.chmod(0o666)
+    reader = os.open(device, os.O_RDONLY | os.O_NONBLOCK)
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", root.handlers[:])
+    logs.set_up(level="info", file=device, content=False)
+    logging.getLogger("dsc_lsp.test").info("message")
+    for handler in root.handlers:
+        handler.close()
+    assert b"message" in os.read(reader, 1000)
+    os.close(reader)
+    assert stat.S_IMODE(device.stat().st_mode) == 0o666
+
+
 def test_the_log_holds_messages_if_the_user_says_so(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     with server("--log-file", str(log), "--log-content") as process:
