@@ -5,12 +5,10 @@ imported here, because numpy takes longer to import than a server may take to an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Continuation:
+class Continuation(NamedTuple):
     """Text that followed a match of the text before the cursor, up to the end of its line.
 
     ``text`` is never empty and begins at the cursor, or after what has been generated since; a

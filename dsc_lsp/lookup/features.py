@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +14,15 @@ from dsc_lsp.lookup.lexemes import (
     BREAK,
     SIGN,
     WORD,
-    Places,
     kind_of,
     lexeme_at,
     word_before,
 )
-from dsc_lsp.lookup.occurrences import AFTER, Occurrences, Surroundings
+from dsc_lsp.lookup.occurrences import AFTER, BEFORE, Occurrences, Surroundings
 from dsc_lsp.lookup.segment import LONGEST
 
 Features = npt.NDArray[np.float32]
+_Fits: TypeAlias = "tuple[bool, ...]"
 
 OF_OCCURRENCE = (
     "bias",
@@ -74,19 +74,15 @@ _TEXT_FITS = slice(17, len(OF_OCCURRENCE))
 _RECENT_BYTES = 3_000
 _NEAR_BYTES = 8_000
 _NEXT_BYTES = 300
-_NO_WORD = (False, False, False, False)
+_FITS_OF_KIND = {
+    kind: (*[False] * 5, kind == BREAK, kind == SIGN, kind == BLANK)
+    for kind in (SIGN, BLANK, BREAK)
+}
+"""What ``_lexeme_fits`` says of lexemes that are no words."""
 _LINE_BYTES = 300
 _LONGEST_TEXT = 160
 _LOG_LINES = 6.0
 _BREAK_BYTE = ord("\n")
-
-
-class Line(NamedTuple):
-    """A line around a place: its indentation, and the lines before and after it."""
-
-    indentation: int
-    before: bytes
-    after: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +95,7 @@ class Description:
     """
 
     rows: Features
-    of_text: Places
+    of_text: list[int]
     texts: list[bytes]
     lexemes: list[bytes]
 
@@ -109,14 +105,13 @@ class Describer:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._lines: dict[tuple[int, int], Line] = {}
-        self._fits: dict[tuple[int, int], tuple[bool, ...]] = {}
+        self._fits: dict[tuple[int, int], _Fits] = {}
         self._fits_of: tuple[bytes, int] = (b"", -1)
-        self._words: dict[bytes, tuple[bool, bool, bool, bool]] = {}
+        self._words: dict[bytes, _Fits] = {}
         self._above, self._below = around.before[-_NEAR_BYTES:], around.after[:_NEAR_BYTES]
         self._next_lines = around.after[:_NEXT_BYTES]
-        self._breaks_before = np.flatnonzero(around.text_before.array == _BREAK_BYTE)
-        self._breaks_after = np.flatnonzero(around.text_after.array == _BREAK_BYTE)
+        self._breaks_before = (around.text_before.array == _BREAK_BYTE).nonzero()[0]
+        self._breaks_after = (around.text_after.array == _BREAK_BYTE).nonzero()[0]
         self._recent = around.before[-_RECENT_BYTES:]
         match = _NEXT_LINE.search(around.after)
         self._next_line = match[1].strip() if match else b""
@@ -133,72 +128,86 @@ class Describer:
         if self._fits_of != (last, depth):
             self._fits_of = (last, depth)
             self._fits = {}
+        known = self._fits
         numbers: dict[bytes, int] = {}
         of_text: list[int] = []
-        fits: list[tuple[bool, ...]] = []
+        fits: list[_Fits] = []
         for data, place in zip(found.data, found.places.tolist(), strict=True):
             begin = data.rfind(b"\n", max(0, place - _LINE_BYTES), place) + 1 or place
             key = (id(data), begin)
-            fit = self._fits.get(key)
+            fit = known.get(key)
             if fit is None:
-                fit = self._fits[key] = self._line_fits(data, begin, place)
+                fit = known[key] = self._line_fits(data, begin, place)
             fits.append(fit)
             of_text.append(numbers.setdefault(_text_at(data, place), len(numbers)))
         texts = list(numbers)
-        lexemes = [b"\n" if text[:1] == b"\n" else lexeme_at(text, 0) for text in texts]
+        lexemes = [b"\n" if text[0] == _BREAK_BYTE else lexeme_at(text, 0) for text in texts]
         rows = np.zeros((len(found), len(OF_OCCURRENCE)), np.float32)
-        which = np.array(of_text, np.int64)
-        if not len(found):
-            return Description(rows, which, texts, lexemes)
+        if not of_text:
+            return Description(rows, of_text, texts, lexemes)
         self._put_agreement(rows, found, len(code), len(line))
-        started = word_before(before[-LONGEST:])
         rows[:, _LINE_FITS] = fits
+        started = word_before(before[-LONGEST:])
         of_texts = [
             (*self._lexeme_fits(lexeme, started, code), *self._whole_fits(text, code, last))
             for text, lexeme in zip(texts, lexemes, strict=True)
         ]
-        rows[:, _TEXT_FITS] = np.array(of_texts, np.float32)[which]
-        return Description(rows, which, texts, lexemes)
+        rows[:, _TEXT_FITS] = np.array(of_texts, np.float32)[of_text]
+        return Description(rows, of_text, texts, lexemes)
 
     def _put_agreement(self, rows: Features, found: Occurrences, code: int, line: int) -> None:
         """Write the columns that tell how far and how near an occurrence agrees."""
         lengths, nearness = found.lengths, found.nearness
-        above = np.searchsorted(self._breaks_before, found.places)
-        below = np.searchsorted(self._breaks_after, found.places)
-        lines = np.where(nearness == AFTER, below, len(self._breaks_before) - above)
-        distance = np.where(nearness <= AFTER, np.log1p(lines) / _LOG_LINES, 1.0)
         rows[:, :6] = _AGREEING[lengths]
-        rows[:, 6] = (lengths > code) & (code > 0)
+        if code:
+            rows[:, 6] = lengths > code
         rows[:, 7] = lengths > line + 1
         rows[:, 8:11] = _NEARNESS[nearness]
+        lines = self._breaks_after.searchsorted(found.places)
+        above = nearness == BEFORE
+        if above.any():
+            count = len(self._breaks_before)
+            lines[above] = count - self._breaks_before.searchsorted(found.places[above])
+        distance = np.log1p(lines) / _LOG_LINES
+        distance[nearness > AFTER] = 1.0
         rows[:, 11] = distance
         rows[:, 12] = distance == 0
 
-    def _line_fits(self, data: bytes, begin: int, place: int) -> tuple[bool, ...]:
+    def _line_fits(self, data: bytes, begin: int, place: int) -> _Fits:
         """Return how the lines around a place are like those around the cursor."""
         last, depth = self._fits_of
-        there = self._lines.get((id(data), begin))
-        if there is None:
-            there = self._lines[id(data), begin] = _line(data, begin, place)
-        same_next = there.after == self._next_line != b""
-        begins_alike = self._first_of_next != b"" and there.after.startswith(self._first_of_next)
-        return (
-            same_next,
-            not same_next and begins_alike,
-            there.before == last != b"",
-            there.indentation == depth,
+        before = begin - _LINE_BYTES if begin > _LINE_BYTES else 0
+        # Most lines are not alike, which is seen faster than they are cut out.
+        is_last = (
+            last != b""
+            and data.find(last, before, begin) >= 0
+            and _line_before(data, begin) == last
         )
+        end = data.find(b"\n", place, place + _LINE_BYTES)
+        whole = data[begin : end if end >= 0 else place + _LINE_BYTES].partition(b"\0")[0]
+        is_as_deep = len(whole) - len(whole.lstrip(b" \t")) == depth
+        following = b""
+        if end >= 0 and self._next_line and (match := _NEXT_LINE.match(data, end)):
+            following = match[1].strip()
+        is_next = following == self._next_line != b""
+        begins_alike = self._first_of_next != b"" and following.startswith(self._first_of_next)
+        return is_next, not is_next and begins_alike, is_last, is_as_deep
 
-    def _lexeme_fits(self, lexeme: bytes, started: bytes, code: bytes) -> tuple[bool, ...]:
+    def _lexeme_fits(self, lexeme: bytes, started: bytes, code: bytes) -> _Fits:
         """Return what kind of lexeme comes next, and where else a word stands."""
         kind = kind_of(lexeme)
-        return (
-            *(self._known_word(started + lexeme) if kind == WORD else _NO_WORD),
-            kind == WORD and started + lexeme in code,
-            kind == BREAK,
-            kind == SIGN,
-            kind == BLANK,
-        )
+        if kind != WORD:
+            return _FITS_OF_KIND[kind]
+        word = started + lexeme
+        known = self._words.get(word)
+        if known is None:
+            known = self._words[word] = (
+                True,
+                word in self._above or word in self._below,
+                word in self._recent,
+                word in self._next_lines,
+            )
+        return (*known, word in code, False, False, False)
 
     def _whole_fits(self, text: bytes, code: bytes, last: bytes) -> tuple[bool, ...]:
         """Return which lines the cursor's would repeat, were it to go on with a text."""
@@ -210,41 +219,26 @@ class Describer:
         """The lines near the cursor, without blanks around."""
         return frozenset(map(bytes.strip, (*self._above.split(b"\n"), *self._below.split(b"\n"))))
 
-    def _known_word(self, word: bytes) -> tuple[bool, bool, bool, bool]:
-        """Return that it is a word, and whether one of this file, the last and the next lines."""
-        known = self._words.get(word)
-        if known is None:
-            known = self._words[word] = (
-                True,
-                word in self._above or word in self._below,
-                word in self._recent,
-                word in self._next_lines,
-            )
-        return known
-
 
 def _text_at(data: bytes, place: int) -> bytes:
     """Return the rest of the line at a place, or its line break and the next line."""
     last = place + _LONGEST_TEXT
     end = data.find(b"\n", place + (data[place] == _BREAK_BYTE), last)
     rest = data[place : end + 1 if end >= 0 else last]
-    return rest.partition(b"\0")[0] or b"\n"
+    return rest.partition(b"\0")[0] or b"\n" if b"\0" in rest else rest
 
 
-def _line(data: bytes, begin: int, place: int) -> Line:
-    end = data.find(b"\n", place, place + _LINE_BYTES)
-    following = _NEXT_LINE.match(data, end) if end >= 0 else None
-    whole = data[begin : end if end >= 0 else place + _LINE_BYTES].partition(b"\0")[0]
+def _line_before(data: bytes, begin: int) -> bytes:
+    """Return the last line before one that begins at a place, without blanks around."""
     before = data[max(0, begin - _LINE_BYTES) : begin].rstrip().rpartition(b"\n")[2]
-    return Line(
-        len(whole) - len(whole.lstrip(b" \t")),
-        before.rpartition(b"\0")[2].strip(),
-        following[1].strip() if following else b"",
-    )
+    return before.rpartition(b"\0")[2].strip()
 
 
 def describe_all(rows: Features) -> Features:
-    """Return the row for all occurrences together, from which follows whether to trust any."""
+    """Return the row for all occurrences together, from which follows whether to trust any.
+
+    Their rows are best first, so that none agrees further than the first.
+    """
     if not len(rows):
         return np.array([1, 0, 0, 0, 0, 0, 0], np.float32)
-    return np.array([1, *rows[:, 1:6].max(axis=0), math.log1p(len(rows))], np.float32)
+    return np.array([1, *rows[0, 1:6].tolist(), math.log1p(len(rows))], np.float32)

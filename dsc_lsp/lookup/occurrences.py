@@ -72,7 +72,7 @@ class Sources:
 
     def nearness(self, places: Sequence[int], folder: int, own: int) -> Places:
         """Return how near places, counted through all texts, are to a file: its folder, number."""
-        files = np.searchsorted(self._starts, np.array(places, np.int64), side="right") - 1
+        files = self._starts.searchsorted(np.array(places, np.int64), side="right") - 1
         near = np.where(self._folders[files] == folder, FOLDER, ELSEWHERE)
         near[self._gone[files] | (files == own)] = GONE
         return near
@@ -124,13 +124,14 @@ def occurrences(around: Surroundings, sources: Sources, generated: bytes) -> Occ
     # No text holds the byte that stands for what is not there.
     wanted = np.frombuffer(before.rjust(LONGEST, b"\xff"), np.uint8)
     differs = (there != wanted)[:, ::-1]
-    lengths = np.where(differs.any(axis=1), differs.argmax(axis=1), LONGEST)
+    lengths = differs.argmax(axis=1)
+    lengths[(lengths == 0) & ~differs[:, 0]] = LONGEST
     keep = lengths > len(started)
     if started and len(started) < LONGEST:
         keep |= (lengths == len(started)) & ~IS_WORD[there[:, -1 - len(started)]]
     keep &= nearness != GONE
     worth = (lengths * GONE - nearness) * _PLACES + np.arange(len(places))
-    best = np.flatnonzero(keep)
+    best = keep.nonzero()[0]
     best = best[worth[best].argsort()[: -_MOST - 1 : -1]]
     chosen = best.tolist()
     return Occurrences(

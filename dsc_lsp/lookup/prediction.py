@@ -65,19 +65,20 @@ class Prediction:
         weights = np.bincount(
             seen.of_text, attention(seen.rows, *fitted()), len(seen.texts)
         ).tolist()
+        # The best stand first, so the first of a text agrees the furthest.
+        matched = dict(zip(reversed(seen.of_text), lengths[::-1].tolist(), strict=True))
         likelihood = dict.fromkeys(seen.lexemes, 0.0)
         for lexeme, weight in zip(seen.lexemes, weights, strict=True):
             likelihood[lexeme] += weight
-        matched = np.zeros(len(seen.texts), np.int64)
-        np.maximum.at(matched, seen.of_text, lengths)
-        kept = [number for number, weight in enumerate(weights) if weight >= _LEAST_WEIGHT]
-        kept.sort(key=lambda n: (likelihood[seen.lexemes[n]], weights[n]), reverse=True)
-        longest = matched.tolist()
+        kept = [
+            (likelihood[seen.lexemes[number]], weight, -number)
+            for number, weight in enumerate(weights)
+            if weight >= _LEAST_WEIGHT
+        ]
+        kept.sort(reverse=True)
         return tuple(
-            Continuation(
-                _str(seen.texts[n]), _str(lexeme_at(seen.texts[n], 0)), longest[n], weights[n]
-            )
-            for n in kept
+            _continuation(seen.texts[-n], seen.lexemes[-n], matched[-n], weight)
+            for _, weight, n in kept
         )
 
 
@@ -97,6 +98,11 @@ def fitted() -> tuple[Weights, Weights]:
         np.array([stored["occurrence"][name] for name in OF_OCCURRENCE], np.float32),
         np.array([stored["none"][name] for name in OF_ALL], np.float32),
     )
+
+
+def _continuation(text: bytes, lexeme: bytes, matched: int, weight: float) -> Continuation:
+    whole = lexeme_at(text, 0) if lexeme == b"\n" else lexeme
+    return Continuation(_str(text), _str(whole), matched, weight)
 
 
 def _str(text: bytes) -> str:

@@ -83,7 +83,7 @@ class Text:
         return places[-most:].tolist()
 
     def _behind(self, ends: npt.NDArray[np.bool_], last: int) -> Places:
-        places = np.flatnonzero(ends) + LONGEST
+        places = ends.nonzero()[0] + LONGEST
         return places[self.array[places] != last] if last in b" \t" else places
 
 
@@ -114,19 +114,19 @@ class Segment:
 
         Of more than that which agree in many bytes, an even sample.
         """
-        key = before[: -_KEY_BYTES - 1 : -1]
+        numbers, key_of, key = self._numbers, self._key, before[: -_KEY_BYTES - 1 : -1]
         word = int.from_bytes(before[-_WORD_BYTES:].rjust(_WORD_BYTES, b"\0"), "little")
         first = max(0, bisect_left(self.words, word) - 1) * _SPACING
-        last = min(bisect_right(self.words, word) * _SPACING, len(self.places))
-        low = bisect_left(self._numbers, key, first, last, key=self._key)
-        high = low
-        if len(key) == _KEY_BYTES:
-            if low + most < last and self._key(self._numbers[low + most]) == key:
-                high = bisect_right(self._numbers, key, low + most, last, key=self._key)
-                return self.places[np.linspace(low, high - 1, most).astype(np.int64)].tolist()
-            high = bisect_right(self._numbers, key, low, min(low + most, last), key=self._key)
+        last = min(bisect_right(self.words, word) * _SPACING, len(numbers))
+        low = high = bisect_left(numbers, key, first, last, key=key_of)
+        if len(key) == _KEY_BYTES and low < last and key_of(numbers[low]) == key:
+            if low + most < last and key_of(numbers[low + most]) == key:
+                high = bisect_right(numbers, key, low + most, last, key=key_of)
+                others, steps = high - 1 - low, most - 1
+                return [numbers[low + at * others // steps] for at in range(most)]
+            high = bisect_right(numbers, key, low, min(low + most, last), key=key_of)
         rest = (most - (high - low)) // 2
-        return self.places[max(0, low - rest) : high + rest].tolist()
+        return numbers[max(0, low - rest) : high + rest].tolist()
 
     @cached_property
     def _numbers(self) -> "memoryview[int]":
