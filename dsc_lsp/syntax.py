@@ -1,15 +1,14 @@
 """What the code at the cursor is, by tree-sitter where there is a grammar; never fails.
 
-Only a window of lines around the cursor is parsed (a whole file of 10,000 lines takes 100 ms, and
-the parser holds the interpreter lock). Code at the cursor is usually broken, so errors in the
-tree decide nothing.
+Only a window of lines around the cursor is parsed: a whole file of 10,000 lines takes 100 ms. Code
+at the cursor is usually broken, so errors in the tree decide nothing.
 """
 
 import importlib
 import logging
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 from cachetools import LRUCache
 from tree_sitter import Language as GrammarLanguage
@@ -21,7 +20,7 @@ from dsc_lsp.languages import Grammar, Language, language_of
 _WINDOW_LINES = 200
 _MOST_WINDOW_LINES = 400
 _WINDOW_CHARACTERS = 32_000
-"""The parser holds the interpreter lock for 4 ms then."""
+_READ_BYTES = 1_024
 _MOST_INDENTATION = 200
 _BLANKS_AND_STRINGS = " \t\0"
 _BLANK_OUT = bytes(byte if byte in b"\r\n" else ord(" ") for byte in range(256))
@@ -147,7 +146,8 @@ def has_errors(document: Document) -> bool | None:
     parser = _parser(grammar) if grammar else None
     if parser is None:
         return None
-    return parser.parse(document.text.encode("utf-8", "surrogatepass")).root_node.has_error
+    source = document.text.encode("utf-8", "surrogatepass")
+    return _tree_of(source, None, parser).root_node.has_error
 
 
 def has_grammar(grammar: Grammar) -> bool:
@@ -270,7 +270,7 @@ def _opaque_spans(source: bytes, language: Language, parser: Parser) -> tuple[_S
 def _parse(source: bytes, before: _Parsed | None, parser: Parser) -> tuple[Tree, int]:
     """Return the tree of a text, and the first byte from which on it may not be as before."""
     if before is None:
-        return parser.parse(source), 0
+        return _tree_of(source, None, parser), 0
     old = before.source
     start = _alike(old, source)
     most = min(len(old), len(source)) - start
@@ -284,8 +284,30 @@ def _parse(source: bytes, before: _Parsed | None, parser: Parser) -> tuple[Tree,
         old_end_point=_point(old, len(old) - end),
         new_end_point=_point(source, len(source) - end),
     )
-    tree = parser.parse(source, edited)
+    tree = _tree_of(source, edited, parser)
     return tree, min([start, *(one.start_byte for one in edited.changed_ranges(tree))])
+
+
+def _tree_of(source: bytes, edited: Tree | None, parser: Parser) -> Tree:
+    """Parse, and let other threads go on meanwhile.
+
+    A parser that is given all bytes holds the interpreter's lock until it is done: 2 to 5 ms for
+    a window, 50 where the code is badly broken. One that asks for each piece, and whether to go
+    on, gives it up at each question.
+    """
+    read = partial(_read, source)
+    if edited is None:
+        return parser.parse(read, progress_callback=_goes_on)
+    return parser.parse(read, edited, progress_callback=_goes_on)
+
+
+def _read(source: bytes, byte: int, _point: object) -> bytes:
+    return source[byte : byte + _READ_BYTES]
+
+
+def _goes_on(_byte: int, _has_error: bool) -> bool:  # noqa: FBT001 - tree-sitter calls it so
+    """Return that nobody asks the parser to stop."""
+    return False
 
 
 def _captured(query: Query | None, tree: Tree, start: int) -> list[Node]:

@@ -1,10 +1,14 @@
 """Does a block open at the cursor, and how deep is what opens it? Cases: ``cases/syntax``."""
 
+import threading
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dsc_lsp import languages, syntax
+from dsc_lsp.document import Document
 from dsc_lsp.languages import LANGUAGES, Language
 from tests import documents
 from tests.documents import Case, cursor_in
@@ -68,6 +72,28 @@ def test_php_in_the_middle_of_a_long_file_is_code() -> None:
 def test_half_a_surrogate_pair_does_no_harm() -> None:
     cursor = cursor_in('x = "\ud83d"\nif x:‸', language="python")
     assert syntax.opened_block(cursor) == ""
+
+
+def test_other_threads_go_on_while_a_text_is_parsed() -> None:
+    document = Document.of("value = [1, 2]\n" * 20_000, language="python")
+    turns, over = 0, False
+
+    def take_turns() -> None:
+        nonlocal turns
+        while not over:
+            turns += 1
+            time.sleep(0)
+
+    other = threading.Thread(target=take_turns)
+    other.start()
+    before = turns
+    errors = syntax.has_errors(document)
+    taken = turns - before
+    over = True
+    other.join()
+
+    assert errors is False
+    assert taken > 3
 
 
 def test_errors_are_seen_where_there_is_a_grammar() -> None:
