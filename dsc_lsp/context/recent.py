@@ -4,8 +4,8 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from dsc_lsp.repository.files import presentable
 from dsc_lsp.repository.plan import Piece, Recent
+from dsc_lsp.repository.texts import presentable
 from dsc_lsp.repository.workspace import Workspace
 
 _LINES = 16

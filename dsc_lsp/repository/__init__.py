@@ -123,8 +123,8 @@ class Repository:
 
         For the command line and measurements, which have time.
         """
-        from dsc_lsp.repository.indexing import index_path, refresh
-        from dsc_lsp.repository.store import Store
+        from dsc_lsp.repository.indexing import refresh
+        from dsc_lsp.repository.store import Store, index_path
         from dsc_lsp.repository.workspace import Workspace
 
         store = Store(index_path(root))

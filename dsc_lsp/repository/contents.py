@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dsc_lsp.repository import imports, outlines
-from dsc_lsp.repository.files import language_name
 from dsc_lsp.repository.imports import Import, imports_in
 from dsc_lsp.repository.outlines import Definition, Outline, outline_in
+from dsc_lsp.repository.texts import language_name
 from dsc_lsp.repository.trees import matches, parse
 from dsc_lsp.repository.words import words
 

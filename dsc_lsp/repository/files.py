@@ -5,28 +5,20 @@ they lead to inside the workspace is met without them, and the rest is none of o
 """
 
 import os
-import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
-from dsc_lsp.languages import LANGUAGES, identifier_of, language_of
+from dsc_lsp.languages import LANGUAGES
 from dsc_lsp.repository.ignore import IgnoreRules, rules_at
-from dsc_lsp.repository.secrets import is_secret_path, without_secrets
+from dsc_lsp.repository.paths import FileState
+from dsc_lsp.repository.secrets import is_secret_path
+from dsc_lsp.repository.texts import presentable
 
 LARGEST_FILE = 500_000
 """Bytes; a longer file is data or generated."""
 
 _MOST_DEEP = 64
-_LONGEST_LINE = 1_500
-_LONGEST_MEAN_LINE = 180
-_HEAD = 1_000
-_GENERATED = re.compile(
-    r"@generated\b|\bauto-?\s?generated\b|\bgenerated (?:by|from|automatically)\b"
-    r"|\bdo not (?:edit|modify)\b",
-    re.IGNORECASE,
-)
 _DATA = frozenset({"json"})
 _SUFFIXES = frozenset(
     suffix for row in LANGUAGES if row.name not in _DATA for suffix in row.suffixes
@@ -34,15 +26,6 @@ _SUFFIXES = frozenset(
 _SKIPPED_FOLDERS = frozenset(
     {"node_modules", "__pycache__", "bower_components", "site-packages", "dist-packages"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """A file as the disk has it: its path from the root with ``/``, and what changes with it."""
-
-    path: str
-    size: int
-    changed_ns: int
 
 
 def walk(root: Path) -> Iterator[FileState]:
@@ -122,24 +105,6 @@ def read(root: Path, path: str) -> str | None:
         return presentable(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return None
-
-
-def presentable(text: str) -> str | None:
-    """Return a text as it may enter a prompt; ``None`` if it is not code that somebody writes."""
-    if "\0" in text or not text.strip():
-        return None
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = text.split("\n")
-    if max(map(len, lines)) > _LONGEST_LINE or len(text) > _LONGEST_MEAN_LINE * len(lines):
-        return None
-    if _GENERATED.search(text, 0, _HEAD):
-        return None
-    return without_secrets(text)
-
-
-def language_name(path: str) -> str:
-    """Return the name of the row in ``languages`` for a path."""
-    return language_of(identifier_of(PurePath(path)), path).name
 
 
 def _bytes_of(path: str) -> bytes | None:

@@ -20,7 +20,7 @@ from typing import Any
 from dsc_lsp.repository import indexing
 from dsc_lsp.repository.changes import changed_lines
 from dsc_lsp.repository.files import may_be_shown
-from dsc_lsp.repository.store import Store
+from dsc_lsp.repository.store import Store, index_path
 
 _RESCAN_SECONDS = {True: 60.0, False: 600.0}
 """How often to look for changes, by whether nobody tells of them; clients that do miss some."""
@@ -126,7 +126,14 @@ class _Indexer:
             if root in self._stores:
                 self._guarded(root, self._stores[root].set_changes, changes)
             return True
-        return False
+        return any(self._sweep(root) for root in list(self._stores))
+
+    def _sweep(self, root: Path) -> bool:
+        try:
+            return self._stores[root].sweep()
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(root, error)
+            return True
 
     def _begin_all(self) -> None:
         for root, store in self._stores.items():
@@ -145,7 +152,7 @@ class _Indexer:
         self._begin_all()
 
     def _open(self, root: Path) -> None:
-        path = indexing.index_path(root)
+        path = index_path(root)
         store = Store(path)
         indexing.forget_unsaved(store)
         indexing.forget_old_indexes(path.parent)

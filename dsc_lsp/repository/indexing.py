@@ -1,18 +1,17 @@
 """To bring a folder's index up to date: what is new is read, what is gone is forgotten."""
 
-import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from dsc_lsp.repository.contents import contents_of
-from dsc_lsp.repository.files import FileState, presentable, read, state_of, walk
+from dsc_lsp.repository.files import read, state_of, walk
 from dsc_lsp.repository.imports import go_module, script_aliases
+from dsc_lsp.repository.paths import FileState
 from dsc_lsp.repository.preparing import Prepared, prepared
 from dsc_lsp.repository.store import UNSAVED, Store
+from dsc_lsp.repository.texts import presentable
 
 _FILES_A_TRANSACTION = 128
 _LARGEST_CONFIGURATION = 100_000
@@ -25,12 +24,6 @@ class Progress:
 
     done: int
     of: int
-
-
-def index_path(root: Path) -> Path:
-    """Return where the index of a folder is kept: in the user's cache, by the folder's path."""
-    name = hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
-    return platformdirs.user_cache_path("dsc-lsp") / "index" / f"{name[:24]}.sqlite"
 
 
 def forget_old_indexes(folder: Path) -> None:
@@ -65,6 +58,8 @@ def refresh(root: Path, store: Store, *, at_once: bool = False) -> Iterator[Prog
         yield Progress(done, len(changed))
     _put(store, waiting, known)
     yield Progress(len(changed), len(changed))
+    while store.sweep():
+        yield Progress(len(changed), len(changed))
 
 
 def _put(store: Store, files: Prepared, known: Mapping[str, FileState]) -> None:

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dsc_lsp.repository.indexing import index_path
 from dsc_lsp.repository.paths import place_of
-from dsc_lsp.repository.store import Store
+from dsc_lsp.repository.store import Store, index_path
 
 if TYPE_CHECKING:
     from dsc_lsp.lookup.index import Index

@@ -4,10 +4,20 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 _DRIVE = re.compile("[A-Za-z]:")
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file as the disk has it: its path from the root with ``/``, and what changes with it."""
+
+    path: str
+    size: int
+    changed_ns: int
 
 
 def place_of(uri: str, roots: Sequence[Path]) -> tuple[Path, str] | None:

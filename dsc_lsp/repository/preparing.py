@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dsc_lsp.repository.contents import Contents, contents_of
-from dsc_lsp.repository.files import FileState, read
+from dsc_lsp.repository.files import read
+from dsc_lsp.repository.paths import FileState
 
 Prepared: TypeAlias = list[tuple[FileState, Contents | None]]
 """Files with their contents; one that holds no code has none."""

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 from dsc_lsp.document import Cursor
-from dsc_lsp.repository.indexing import index_path
 from dsc_lsp.repository.paths import place_of
 from dsc_lsp.repository.plan import Fit, Plan, Recent, Shown
-from dsc_lsp.repository.store import Store
+from dsc_lsp.repository.store import Store, index_path
 from dsc_lsp.repository.workspace import Workspace
 
 Planner: TypeAlias = Callable[[Cursor, str, Workspace, Recent, Plan | None], Plan]

@@ -41,10 +41,14 @@ _SECRET_FOLDERS = frozenset(
 
 @dataclass(frozen=True)
 class _Form:
-    """A form of secret: a line can only have it if it contains one of ``words``, in lower case."""
+    """A form of secret: a line can only have it if it contains one of ``words``, in lower case.
+
+    It must have ``needed``, too, which is found much faster than the form is.
+    """
 
     words: tuple[str, ...]
     source: str
+    needed: re.Pattern[str] | None
     flags: re.RegexFlag
 
     @cached_property
@@ -52,9 +56,24 @@ class _Form:
         """The form, compiled when a line first has one of its words: all take 10 ms."""
         return re.compile(self.source, self.flags)
 
+    def is_in(self, line: str) -> bool:
+        """Whether a line that has one of the words has the form."""
+        if self.needed is not None and not self.needed.search(line):
+            return False
+        return self.pattern.search(line) is not None
 
-def _form(source: str, *words: str, flags: re.RegexFlag = re.NOFLAG) -> _Form:
-    return _Form(words, source, flags)
+
+def _form(
+    source: str,
+    *words: str,
+    needed: re.Pattern[str] | None = None,
+    flags: re.RegexFlag = re.NOFLAG,
+) -> _Form:
+    return _Form(words, source, needed, flags)
+
+
+_QUOTED = re.compile(r"[:=,(].*?[\"'`]")
+_DIGIT_GIVEN = re.compile(r"[:=].*?\d")
 
 
 _KEYWORD = (
@@ -117,16 +136,18 @@ _FORMS = (
     # A quoted value with a secret's name: in code, in JSON, in YAML.
     _form(_LAST_WORD + r"[\"']?\]?\s*(?::\s*\w+\s*)?(?::=|=>|[:=,(])\s*[bru]{0,2}"
           + _NO_VALUE + r"([\"'`])(?!\1)[^\s\"'`{}<>$]{6,}\1",
-          "pass", "pwd", "secret", "token", "key", "credential", "bearer", flags=re.IGNORECASE),
+          "pass", "pwd", "secret", "token", "key", "credential", "bearer", needed=_QUOTED,
+          flags=re.IGNORECASE),
     # A quoted password of several words, but no sentence about one.
     _form(_ITS_NAME + r"[\"']?\]?\s*(?::\s*\w+\s*)?(?::=|=>|[:=])\s*[bru]{0,2}([\"'`])"
           r"(?=[^\"'`]*\S[ \t]+\S)(?![^\"'`]*\b" + _SAID_OF_ONE + r")"
           r"[^\s\"'`{}<>$%][^\"'`{}<>$%]{10,80}[^\s\"'`{}<>$%.:!?\u2026]\1",
-          "pass", "pwd", "secret", flags=re.IGNORECASE),
+          "pass", "pwd", "secret", needed=_QUOTED, flags=re.IGNORECASE),
     # A value without quotes, as in properties and shell; code has names there: it needs a digit.
     _form(r"^\s*(?:export\s+|set\s+|#\s*|//\s*)?[\w.-]*?" + _LAST_WORD + r"\s*[=:]\s*"
           + _NO_VALUE + r"(?=\S*\d)[^\s\"'`(){}\[\]<>$;,.]{8,}\s*$",
-          "pass", "pwd", "secret", "token", "key", "credential", "bearer", flags=re.IGNORECASE),
+          "pass", "pwd", "secret", "token", "key", "credential", "bearer", needed=_DIGIT_GIVEN,
+          flags=re.IGNORECASE),
 )  # fmt: skip
 _WORDS = sorted({word for form in _FORMS for word in form.words})
 _FORMS_WITH = [[form for form in _FORMS if word in form.words] for word in _WORDS]
@@ -255,7 +276,7 @@ def holds_secret(line: str) -> bool:
     part = line[:_LONGEST_LINE]
     folded = part.lower()
     for form in _FORMS:
-        if any(word in folded for word in form.words) and form.pattern.search(part):
+        if any(word in folded for word in form.words) and form.is_in(part):
             return True
     if _ARMOUR.fullmatch(part):
         return True
@@ -273,7 +294,7 @@ def _secret_lines(text: str) -> Iterator[int]:
     found = _ANY_WORD.find_matches_as_indexes(folded, overlapping=True)
     for start, word in {(text.rfind("\n", 0, place) + 1, word) for word, place, _ in found}:
         line = _line_at(text, start)[:_LONGEST_LINE]
-        if _ARMOUR.fullmatch(line) or any(f.pattern.search(line) for f in _FORMS_WITH[word]):
+        if _ARMOUR.fullmatch(line) or any(form.is_in(line) for form in _FORMS_WITH[word]):
             yield start
     verdicts = dict[str, bool]()
     for begin, end in _opaque_places(text):

@@ -4,12 +4,15 @@ Texts in it are free of secrets. One process writes (``indexer``), any number re
 cache that is thrown away when it is broken or of another version.
 """
 
+import hashlib
 import logging
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import platformdirs
 
 from dsc_lsp.repository.changes import Change
 from dsc_lsp.repository.contents import (
@@ -21,12 +24,12 @@ from dsc_lsp.repository.contents import (
     structure_in,
     text_in,
 )
-from dsc_lsp.repository.files import FileState
+from dsc_lsp.repository.paths import FileState
 
 UNSAVED = -1
 """``changed_ns`` of a text that an editor has and the disk has not."""
 
-_VERSION = 6
+_VERSION = 7
 """Of the schema, and of how words are cut and secrets told."""
 
 _BUSY_SECONDS = 5.0
@@ -34,12 +37,14 @@ _BUSY_PAUSE_SECONDS = 0.01
 _ROWS = 256
 # A chunk's number is that of its file times MOST_CHUNKS, and its place in the file.
 # ``chunks`` is null for a file that is known not to be of use. ``words`` keeps no copy of what it
-# was given: to take a file out, its words are made anew from its text.
+# was given: to take a file out, its words are made anew from its text. That takes longer than to
+# put a new text in, so a file that is ``gone`` is only noted, and forgotten by ``sweep``.
 _SCHEMA = """
 CREATE TABLE files (
   id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
   changed_ns INTEGER NOT NULL, chunks INTEGER);
 CREATE TABLE contents (file INTEGER PRIMARY KEY, text BLOB NOT NULL, structure BLOB NOT NULL);
+CREATE TABLE gone (file INTEGER PRIMARY KEY);
 CREATE VIRTUAL TABLE words USING fts5 (
   content_words, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '_'");
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
@@ -48,6 +53,12 @@ CREATE TABLE changes (path TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NO
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
 _log = logging.getLogger(__name__)
+
+
+def index_path(root: Path) -> Path:
+    """Return where the index of a folder is kept: in the user's cache, by the folder's path."""
+    name = hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
+    return platformdirs.user_cache_path("dsc-lsp") / "index" / f"{name[:24]}.sqlite"
 
 
 class Hit(NamedTuple):
@@ -105,6 +116,26 @@ class Store:
         with self._database:
             for path in paths:
                 self._remove(path)
+
+    def sweep(self) -> bool:
+        """Free what is still kept of one file that was put anew or removed; false if none is.
+
+        Nothing but the count of words that ``chunks_with`` tells is changed by it.
+        """
+        row = self._database.execute(
+            "SELECT file, text FROM gone JOIN contents USING (file) LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return False
+        file, text = row
+        with self._database:
+            self._database.executemany(
+                "INSERT INTO words (words, rowid, content_words) VALUES ('delete', ?, ?)",
+                enumerate(chunk_words(text_in(text)), file * MOST_CHUNKS),
+            )
+            self._database.execute("DELETE FROM contents WHERE file = ?", (file,))
+            self._database.execute("DELETE FROM gone WHERE file = ?", (file,))
+        return True
 
     def text(self, path: str) -> str | None:
         """Return a file's text, which may enter a prompt."""
@@ -199,18 +230,14 @@ class Store:
 
     def _remove(self, path: str) -> None:
         row = self._database.execute(
-            "SELECT id, text FROM files LEFT JOIN contents ON file = id WHERE path = ?", (path,)
+            "SELECT id, chunks FROM files WHERE path = ?", (path,)
         ).fetchone()
         if row is None:
             return
-        file, text = row
-        if text is not None:
-            self._database.executemany(
-                "INSERT INTO words (words, rowid, content_words) VALUES ('delete', ?, ?)",
-                enumerate(chunk_words(text_in(text)), file * MOST_CHUNKS),
-            )
-            self._database.execute("DELETE FROM contents WHERE file = ?", (file,))
+        file, chunks = row
         self._database.execute("DELETE FROM files WHERE id = ?", (file,))
+        if chunks is not None:
+            self._database.execute("INSERT INTO gone VALUES (?)", (file,))
 
 
 def _open(path: Path | None) -> sqlite3.Connection:

@@ -9,9 +9,9 @@ from cachetools import LRUCache
 
 from dsc_lsp.repository.changes import Change
 from dsc_lsp.repository.contents import Structure
-from dsc_lsp.repository.files import language_name
 from dsc_lsp.repository.imports import Import, Paths, resolve
 from dsc_lsp.repository.store import Hit, Store
+from dsc_lsp.repository.texts import language_name
 
 Resolved: TypeAlias = tuple[tuple[Import, tuple[str, ...]], ...]
 """Imports with the files that they bring."""

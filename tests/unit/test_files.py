@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dsc_lsp.repository import files
-from dsc_lsp.repository.files import LARGEST_FILE, presentable, read, state_of, walk
+from dsc_lsp.repository.files import LARGEST_FILE, read, state_of, walk
+from dsc_lsp.repository.texts import presentable
 
 CODE = "def f():\n    return 1\n"
 

@@ -1,5 +1,7 @@
 """The thread that plans: when it says that it is idle, the plan of the newest cursor is there."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,3 +57,13 @@ def test_idle_means_that_the_newest_cursor_is_planned_for(
     finally:
         reader.close()
     assert planned == sorted(planned)
+
+
+def test_what_walks_folders_is_not_imported_where_they_are_only_asked_about() -> None:
+    """Imports hold up the event loop, on whichever thread they run."""
+    code = (
+        "import sys, dsc_lsp.repository.folders, dsc_lsp.context.planning\n"
+        "print(*(name for name in ('pathspec', 'multiprocessing') if name in sys.modules))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert process.stdout.split() == []

@@ -11,8 +11,7 @@ from typing import IO
 
 import pytest
 
-from dsc_lsp.repository.indexing import index_path
-from dsc_lsp.repository.store import Store
+from dsc_lsp.repository.store import Store, index_path
 
 PATIENCE_SECONDS = 30
 OFTEN = """

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dsc_lsp.repository.contents import contents_of
-from dsc_lsp.repository.files import FileState
+from dsc_lsp.repository.paths import FileState
 from dsc_lsp.repository.store import Store
 
 
@@ -31,3 +31,16 @@ def test_who_opens_an_index_while_it_is_made_sees_what_others_write(
     assert [store.paths() for store in stores] == [frozenset({"shop.py"})] * 4
     for store in stores:
         store.close()
+
+
+def test_what_was_put_anew_or_removed_is_found_no_more_and_is_freed(tmp_path: Path) -> None:
+    store = Store(tmp_path / "index.sqlite")
+    for path, text in (("a.py", "first_word"), ("b.py", "first_word"), ("a.py", "second_word")):
+        store.put([(FileState(path, 1, 1), contents_of(path, text))])
+    store.remove(["b.py"])
+    assert store.search(["first_word"], 10) == []
+    assert [hit.path for hit in store.search(["second_word"], 10)] == ["a.py"]
+    assert (store.sweep(), store.sweep(), store.sweep()) == (True, True, False)
+    assert store.chunks_with(["first_word", "second_word"]) == {"second_word": 1}
+    assert store.text("a.py") == "second_word"
+    store.close()

@@ -18,7 +18,7 @@ from dsc_lsp.completion import complete
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.repository import Repository, files, indexing
 from dsc_lsp.repository.changes import changed_lines
-from dsc_lsp.repository.store import Store
+from dsc_lsp.repository.store import Store, index_path
 from dsc_lsp.settings import Settings
 from tests.scripted import ScriptedEngine
 
@@ -142,7 +142,7 @@ def assert_no_secret_in_prompts(tmp_path: Path, requests: int) -> None:
     modules, secrets = strew(root, random)
     commit(root)
     secrets += change([*modules, root / ".env"], random)
-    store = Store(indexing.index_path(root))
+    store = Store(index_path(root))
     store.set_changes(changed_lines(root))
     store.close()
     repository, engine = Repository(context.plan), ScriptedEngine("answer")
