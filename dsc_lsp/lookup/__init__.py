@@ -30,7 +30,7 @@ class Continuations(Protocol):
 
     @property
     def size(self) -> int:
-        """How many bytes of text are looked in, those of the cursor's own file among them."""
+        """How much text is looked in, nearly in bytes, the cursor's own file among it."""
         ...
 
     def after(self, generated: str) -> Sequence[Continuation]:

@@ -72,7 +72,6 @@ _NEARNESS = np.eye(4, 3, dtype=np.float32)
 _LINE_FITS = slice(13, 17)
 _TEXT_FITS = slice(17, len(OF_OCCURRENCE))
 _RECENT_BYTES = 3_000
-_NEAR_BYTES = 8_000
 _NEXT_BYTES = 300
 _FITS_OF_KIND = {
     kind: (*[False] * 5, kind == BREAK, kind == SIGN, kind == BLANK)
@@ -104,11 +103,10 @@ class Describer:
     """Describes the occurrences at one cursor; remembers what it has read of their lines."""
 
     def __init__(self, around: Surroundings) -> None:
-        self._around = around
         self._fits: dict[tuple[int, int], _Fits] = {}
         self._fits_of: tuple[bytes, int] = (b"", -1)
         self._words: dict[bytes, _Fits] = {}
-        self._above, self._below = around.before[-_NEAR_BYTES:], around.after[:_NEAR_BYTES]
+        self._above, self._below = around.before, around.after
         self._next_lines = around.after[:_NEXT_BYTES]
         self._breaks_before = (around.text_before.array == _BREAK_BYTE).nonzero()[0]
         self._breaks_after = (around.text_after.array == _BREAK_BYTE).nonzero()[0]

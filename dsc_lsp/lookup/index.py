@@ -1,7 +1,6 @@
 """The index: files come and go, and at a cursor it is asked what followed elsewhere."""
 
 import ctypes
-import re
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -10,15 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dsc_lsp.lookup.occurrences import Source, Sources, Surroundings
+from dsc_lsp.lookup.occurrences import NO_SOURCES, Source, Sources, Surroundings
 from dsc_lsp.lookup.prediction import Prediction
-from dsc_lsp.lookup.segment import Segment, Text
+from dsc_lsp.lookup.segment import Segment, Text, plain
 
 _FRESH_BYTES = 64 * 1024
 """Texts of no more bytes than this are looked through at each question; more are sorted."""
 _SEGMENT_BYTES = 16 * 1024 * 1024
 _MERGED_AT_ONCE = 6
-_LINE_BREAK = re.compile(r"\r\n?")
 
 
 @dataclass(eq=False)
@@ -57,6 +55,7 @@ class Index:
         self._waiting: dict[str, bytes] = {}
         self._segments: tuple[_Sorted, ...] = ()
         self._home: dict[str, tuple[_Sorted, int]] = {}
+        self._of_segments: Sources | None = None
         self._sources: Sources | None = None
         self._sorter: threading.Thread | None = None
 
@@ -122,17 +121,22 @@ class Index:
         with self._lock:
             sources = self._sources
             if sources is None:
-                sources = self._sources = Sources(self._everything())
+                sources = self._sources = self._everything()
             own = self._number(path, sources)
-        around = Surroundings.of(path, own, plain(before), plain(after))
-        return Prediction(around, sources)
+        return Prediction(Surroundings.of(path, own, before, after), sources)
 
-    def _everything(self) -> list[Source]:
-        every = [Source(one.segment.text, one.segment, one.live) for one in self._segments]
+    def _everything(self) -> Sources:
+        every = self._of_segments
+        if every is None:
+            every = NO_SOURCES
+            for one in self._segments:
+                every = every.beside(Source(one.segment.text, one.segment, one.live))
+            self._of_segments = every
         if not self._fresh:
             return every
+        # Whoever types changes a file in the midst of questions, so this costs little.
         live = np.ones(len(self._fresh), np.bool_)
-        return [*every, Source(self._fresh_text, None, live)]
+        return every.beside(Source(self._fresh_text, None, live))
 
     def _number(self, path: str, sources: Sources) -> int:
         """Return the number of a file among all that are looked in, -1 if it is not there."""
@@ -151,7 +155,7 @@ class Index:
         home = self._home.pop(path, None)
         if home is not None:
             home[0].live[home[1]] = False
-            self._sources = None
+            self._of_segments = self._sources = None
 
     @property
     def _is_much(self) -> bool:
@@ -189,14 +193,18 @@ class Index:
         merged += [one for one in self._segments if one.is_stale and one not in merged]
         if not merged:
             return
-        of_these = frozenset(merged)
         with self._lock:
-            homes = {path: home for path, home in self._home.items() if home[0] in of_these}
+            homes = {
+                path: home
+                for one in merged
+                for path in one.segment.text.paths
+                if (home := self._home.get(path)) is not None and home[0] is one
+            }
         batch = {path: one.segment.text.file(number) for path, (one, number) in homes.items()}
         segment = Segment.of(batch) if batch else None
         with self._lock:
             self._segments = tuple(one for one in self._segments if one not in merged)
-            self._sources = None
+            self._of_segments = self._sources = None
             if segment is not None:
                 self._add(segment, [self._home.get(path) is home for path, home in homes.items()])
 
@@ -204,6 +212,7 @@ class Index:
         """Use a segment from now on, of its files only those that are current."""
         one = _Sorted(segment, np.array(current, np.bool_))
         self._segments = (*self._segments, one)
+        self._of_segments = self._sources = None
         for number, path in enumerate(segment.text.paths):
             if current[number]:
                 self._home[path] = (one, number)
@@ -212,11 +221,12 @@ class Index:
 def _of_like_size(segments: Sequence[_Sorted]) -> list[_Sorted]:
     """Return the smallest segments, up to one that is larger than all of them together.
 
-    So a large one is not sorted anew for every few small ones.
+    So a large one is not sorted anew for every few small ones, and none becomes larger than those
+    of many files at once, which is what sorting has memory for.
     """
     merged, size = list(segments[:2]), sum(one.size for one in segments[:2])
     for one in segments[2:]:
-        if one.size > size:
+        if one.size > size or one.size + size > _SEGMENT_BYTES:
             break
         merged.append(one)
         size += one.size
@@ -227,10 +237,3 @@ def _give_back() -> None:
     """Give the system back what sorting needed: glibc keeps it, nearly as much as the index."""
     with suppress(OSError, AttributeError, TypeError):  # another C library, or none to be asked
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def plain(text: str) -> bytes:
-    """Return a text in UTF-8, with ``\\n`` for every line break and without zeros."""
-    if "\r" in text:
-        text = _LINE_BREAK.sub("\n", text)
-    return text.replace("\0", " ").encode("utf-8", "replace")

@@ -32,13 +32,13 @@ IS_WORD = _KINDS == WORD
 
 
 def boundaries(text: Bytes) -> npt.NDArray[np.int32]:
-    """Return where lexemes begin, but for the first."""
+    """Return where lexemes begin, but for the first and for zeros, which are no text."""
     # One piece after the other, because what is needed on the way is several times as large.
     pieces = (
-        _boundaries(text[start : start + _PIECE + 1]) + start
+        (_boundaries(text[start : start + _PIECE + 1]) + start).astype(np.int32)
         for start in range(0, len(text), _PIECE)
     )
-    return np.concatenate([_NOWHERE, *pieces], dtype=np.int32)
+    return np.concatenate([_NOWHERE, *pieces])
 
 
 def _boundaries(text: Bytes) -> Places:
@@ -47,6 +47,7 @@ def _boundaries(text: Bytes) -> Places:
     begins = (behind != before) | (behind == BREAK)
     begins |= (behind == SIGN) & (text[1:] != text[:-1])
     begins &= (behind != BLANK) | (before != BREAK)
+    begins &= text[1:] != 0
     return np.flatnonzero(begins) + 1
 
 

@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dsc_lsp.lookup.lexemes import IS_WORD, Places, word_before
-from dsc_lsp.lookup.segment import LONGEST, Segment, Text, folder_number
+from dsc_lsp.lookup.segment import LONGEST, Segment, Text, folder_number, plain
 
 _OF_A_TEXT = 16
 """So many places of each text or segment are looked at."""
 _OF_A_WORD = 64
 """So many are looked at for a word half written, most of which go on otherwise."""
 _MOST = 24
-_SCANNED_BYTES = 128 * 1024
-"""So much of the cursor's own file is looked through on either side."""
+_SCANNED = 64 * 1024
+"""So many code points of the cursor's own file is looked through on either side."""
+_NEAR_BYTES = 8_000
+"""So much on either side is near: its lines and words are known, and what stands before."""
 
 _NONE = np.empty(0, np.int64)
 _PLACES = 4096
@@ -52,59 +53,75 @@ class Source(NamedTuple):
     live: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
 class Sources:
-    """Texts to look in, their files numbered through, so that one search tells those of places."""
+    """Texts to look in, their files numbered through, so that one search tells those of places.
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self.each = sources
-        self.begins: list[int] = []
-        self.first_files: list[int] = []
-        self.size = files = 0
-        for one in sources:
-            self.begins.append(self.size)
-            self.first_files.append(files)
-            self.size += len(one.text.data)
-            files += len(one.live)
-        starts = [one.text.starts + begin for one, begin in zip(sources, self.begins, strict=True)]
-        self._starts = np.concatenate([_NONE, *starts])
-        self._folders = np.concatenate([_NONE, *(one.text.folders for one in sources)])
-        self._gone = ~np.concatenate([_NONE.astype(np.bool_), *(one.live for one in sources)])
+    ``begins`` and ``first_files`` are the place and the number at which each text begins.
+    """
+
+    each: tuple[Source, ...]
+    begins: tuple[int, ...]
+    first_files: tuple[int, ...]
+    size: int
+    starts: Places
+    folders: Places
+    gone: npt.NDArray[np.bool_]
+
+    def beside(self, one: Source) -> "Sources":
+        """Return these texts and one more."""
+        return Sources(
+            (*self.each, one),
+            (*self.begins, self.size),
+            (*self.first_files, len(self.starts)),
+            self.size + len(one.text.data),
+            np.concatenate((self.starts, one.text.starts + self.size)),
+            np.concatenate((self.folders, one.text.folders)),
+            np.concatenate((self.gone, ~one.live)),
+        )
 
     def nearness(self, places: Sequence[int], folder: int, own: int) -> Places:
         """Return how near places, counted through all texts, are to a file: its folder, number."""
-        files = self._starts.searchsorted(np.array(places, np.int64), side="right") - 1
-        near = np.where(self._folders[files] == folder, FOLDER, ELSEWHERE)
-        near[self._gone[files] | (files == own)] = GONE
+        files = self.starts.searchsorted(np.array(places, np.int64), side="right") - 1
+        near = np.where(self.folders[files] == folder, FOLDER, ELSEWHERE)
+        near[self.gone[files] | (files == own)] = GONE
         return near
+
+
+NO_SOURCES = Sources((), (), (), 0, _NONE, _NONE, _NONE.astype(np.bool_))
+"""Nothing to look in yet."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The cursor's file, as the texts before and after the cursor.
+    """The text around a cursor.
 
-    ``number`` is the file's among all that are known, -1 if it is not.
+    ``number`` is that of the cursor's own file among ``Sources``, -1 if it is not there, ``size``
+    its length. ``before`` and ``after`` are what is near, ``before`` with a zero where a file
+    begins; ``text_before`` and ``text_after`` are as much of a large file as is looked through.
     """
 
     path: str
     number: int
+    size: int
     before: bytes
     after: bytes
+    text_before: Text
+    text_after: Text
 
     @staticmethod
-    def of(path: str, number: int, before: bytes, after: bytes) -> "Surroundings":
-        """Keep as much of a large file as can be looked through."""
-        before, after = before[-_SCANNED_BYTES:], after[:_SCANNED_BYTES]
-        return Surroundings(path, number, b"\0" + before, after)
-
-    @cached_property
-    def text_before(self) -> Text:
-        """The text before the cursor, to look in."""
-        return Text.of({self.path: self.before[1:]})
-
-    @cached_property
-    def text_after(self) -> Text:
-        """The text after the cursor, to look in."""
-        return Text.of({self.path: self.after})
+    def of(path: str, number: int, before: str, after: str) -> "Surroundings":
+        """Cut what is near and what is looked through from the two halves of a file."""
+        above, below = plain(before[-_SCANNED:]), plain(after[:_SCANNED])
+        return Surroundings(
+            path,
+            number,
+            len(before) + len(after),
+            (b"\0" + above)[-_NEAR_BYTES:],
+            below[:_NEAR_BYTES],
+            Text.of({path: above}),
+            Text.of({path: below}),
+        )
 
 
 def occurrences(around: Surroundings, sources: Sources, generated: bytes) -> Occurrences:

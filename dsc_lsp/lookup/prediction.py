@@ -33,7 +33,7 @@ class Prediction:
     """What may follow at one cursor; to be asked again as the answer grows, by one thread."""
 
     def __init__(self, around: Surroundings, sources: Sources) -> None:
-        self.size = len(around.before) + len(around.after) + sources.size
+        self.size = around.size + sources.size
         self._around = around
         self._sources = sources
         self._describer = Describer(around)

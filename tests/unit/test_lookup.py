@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsc_lsp.lookup import Continuation, index, lexemes
-from dsc_lsp.lookup.index import Index, plain
+from dsc_lsp.lookup import Continuation, index, lexemes, segment
+from dsc_lsp.lookup.features import OF_OCCURRENCE, Describer
+from dsc_lsp.lookup.index import Index
 from dsc_lsp.lookup.lexemes import boundaries, lexeme_at
-from dsc_lsp.lookup.segment import LONGEST, Segment, Text
+from dsc_lsp.lookup.occurrences import NO_SOURCES, Source, Surroundings, occurrences
+from dsc_lsp.lookup.segment import LONGEST, Segment, Text, plain
 from tests.documents import Case, cases
 
 HERE = "file:///src/here.py"
@@ -111,12 +113,84 @@ def test_lexemes_tile_a_text_and_begin_at_its_boundaries(text: str):
 def test_the_nearest_places_of_a_segment_are_those_of_a_search_through_all(
     files: list[str], before: str
 ):
-    segment = Segment.of({str(number): text.encode() for number, text in enumerate(files)})
+    whole = Segment.of({str(number): text.encode() for number, text in enumerate(files)})
     wanted = b"\0" + before.encode()
-    every = [agreed(segment.text, place, wanted) for place in segment.places.tolist()]
-    nearest = [agreed(segment.text, place, wanted) for place in segment.nearest(wanted, 4)]
+    every = [agreed(whole.text, place, wanted) for place in whole.places.tolist()]
+    nearest = [agreed(whole.text, place, wanted) for place in whole.nearest(wanted, 4)]
     if every:
         assert max(nearest) == max(every)
+
+
+@given(st.lists(texts, min_size=1, max_size=5))
+def test_places_are_sorted_by_the_bytes_before_them(files: list[str]):
+    named = {str(number): text.encode() for number, text in enumerate(files)}
+    text = Text.of(named)
+    begins = [place for place in boundaries(text.array).tolist() if text.data[place]]
+    expected = sorted(begins, key=lambda place: text.data[place - 24 : place][::-1])
+    assert Segment.of(named).places.tolist() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segment, "_LOOKED_AT_ONCE", 3)
+        patch.setattr(segment, "_SORTED_AT_ONCE", 2)
+        assert Segment.of(named).places.tolist() == expected
+
+
+@given(st.integers(17, 200), st.integers(1, 16))
+def test_of_many_places_that_agree_an_even_sample_is_taken(count: int, most: int):
+    file = b"the same line, again and again\n" * count
+    whole = Segment.of({"a": file})
+    found = whole.nearest(file[: -len(b"again\n")], most)
+    assert len(set(found)) == len(found) == most
+    assert all(whole.text.data[place : place + 6] == b"again\n" for place in found)
+
+
+@given(st.lists(texts, max_size=4), texts, texts)
+def test_lines_are_found_alike_as_when_read_one_by_one(files: list[str], before: str, after: str):
+    around = Surroundings.of("cursor", -1, before, after)
+    sources = NO_SOURCES
+    for number, text in enumerate(files):
+        named = Segment.of({str(number): text.encode()})
+        sources = sources.beside(Source(named.text, named, np.ones(1, np.bool_)))
+    found = occurrences(around, sources, b"")
+    rows = Describer(around).describe(found, b"").rows
+    columns = [OF_OCCURRENCE.index(name) for name in LINE_COLUMNS]
+    expected = [
+        lines_alike(data, place, before.encode(), after.encode())
+        for data, place in zip(found.data, found.places.tolist(), strict=True)
+    ]
+    assert rows[:, columns].astype(bool).tolist() == expected
+
+
+LINE_COLUMNS = (
+    "the next line is the same",
+    "the next line begins alike",
+    "the line before is the same",
+    "indented as deep",
+)
+
+
+def lines_alike(data: bytes, place: int, before: bytes, after: bytes) -> list[bool]:
+    """What ``LINE_COLUMNS`` say, by cutting out every line; texts are short."""
+    begin = data.rfind(b"\n", 0, place) + 1 or place
+    end = data.find(b"\n", place)
+    line = data[begin : len(data) if end < 0 else end].partition(b"\0")[0]
+    last = data[:begin].rstrip().rpartition(b"\n")[2].rpartition(b"\0")[2].strip()
+    following = re.match(rb"\s*([^\n\0]*)", data[end + 1 :]) if end >= 0 else None
+    there = following[1].strip() if following else b""
+    wanted = re.match(rb"[^\n]*\n\s*([^\n]*)", after)
+    wanted_line = wanted[1].strip() if wanted else b""
+    here = before.rpartition(b"\n")[2]
+    last_here = before[: len(before) - len(here)].rstrip().rpartition(b"\n")[2].strip(b" \t")
+    is_next = there == wanted_line != b""
+    return [
+        is_next,
+        not is_next and bool(wanted_line) and there.startswith(lexeme_at(wanted_line, 0)),
+        last == last_here != b"",
+        indentation(line) == indentation(here),
+    ]
+
+
+def indentation(line: bytes) -> int:
+    return len(line) - len(line.lstrip(b" \t"))
 
 
 @given(texts, texts, st.integers(1, 5))
@@ -227,3 +301,21 @@ def test_files_that_change_while_others_are_sorted_keep_their_newest_text(
     assert "new_text\n" in found
     assert not any(re.search("old_text|gone", text) for text in found)
     assert len(known) == 1
+
+
+def test_what_is_sorted_at_once_stays_small(monkeypatch: pytest.MonkeyPatch):
+    """Sorting takes memory several times that of its text."""
+    sort, sizes = Segment.of, list[int]()
+
+    def sized(files: dict[str, bytes]) -> Segment:
+        sizes.append(sum(map(len, files.values())))
+        return sort(files)
+
+    monkeypatch.setattr(Segment, "of", staticmethod(sized))
+    monkeypatch.setattr(index, "_SEGMENT_BYTES", 1_000)
+    known = Index()
+    for number in range(40):
+        known.update_all([(f"file:///src/{number}", f"name_{number} = 1\n" * (number % 25))])
+    assert len(known) == 40
+    assert any(size > 500 for size in sizes), "small ones are merged"
+    assert max(sizes) <= 1_000
