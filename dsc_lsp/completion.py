@@ -32,6 +32,7 @@ from dsc_lsp.repository import Repository
 from dsc_lsp.repository.plan import Plan
 from dsc_lsp.repository.secrets import redacted
 from dsc_lsp.settings import Settings
+from dsc_lsp.shortening import shortened
 
 _LEAST_CONTEXT_TOKENS = 32
 _NO_CONTEXT = Context("", ())
@@ -127,7 +128,7 @@ def complete(
         Cancelled: somebody called ``cancel``; noticed at the next token.
         EngineError: the engine failed; the message is for the user.
     """
-    shown = redacted(cursor)
+    shown = _shown(cursor)
     if shown is None:
         return nothing("A file or line that looks like a secret is never shown to the model.")
     while True:
@@ -288,7 +289,7 @@ def anchor_anew(
         Cancelled: somebody called ``cancel``; what has been read by then stays of use.
         EngineError: the engine failed.
     """
-    shown = redacted(cursor)
+    shown = _shown(cursor)
     if shown is None:
         return
     before = prompts.at(shown, terms_at(shown, settings, engine, repository, anew=False))
@@ -313,7 +314,7 @@ def warm_up(
     Raises:
         Cancelled: somebody called ``cancel``.
     """
-    cursor = redacted(Cursor(document, Position(0, 0)))
+    cursor = _shown(Cursor(document, Position(0, 0)))
     if cursor is None:
         return
     cancel.check()
@@ -400,6 +401,12 @@ class _Fit:
             lambda path: header.format(path=path),
             lambda text: len(self.tokenizer.encode(text)),
         )
+
+
+def _shown(cursor: Cursor) -> Cursor | None:
+    """Return the cursor in what may be shown of its document; ``None`` if nothing may."""
+    without_secrets = redacted(cursor)
+    return None if without_secrets is None else shortened(without_secrets)
 
 
 def _prompt_tokens(settings: Settings, engine: Engine) -> int:

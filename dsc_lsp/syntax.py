@@ -7,8 +7,9 @@ at the cursor is usually broken, so errors in the tree decide nothing.
 import importlib
 import logging
 import re
+import time
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 
 from cachetools import LRUCache
 from tree_sitter import Language as GrammarLanguage
@@ -21,6 +22,8 @@ _WINDOW_LINES = 200
 _MOST_WINDOW_LINES = 400
 _WINDOW_CHARACTERS = 32_000
 _READ_BYTES = 1_024
+_PARSING_SECONDS = 0.1
+"""Of processor time, twenty times what a window of code takes; noise in brackets takes more."""
 _MOST_INDENTATION = 200
 _BLANKS_AND_STRINGS = " \t\0"
 _BLANK_OUT = bytes(byte if byte in b"\r\n" else ord(" ") for byte in range(256))
@@ -49,6 +52,10 @@ class _Parsed:
 
 
 _PARSED: LRUCache[tuple[Grammar, bytes], _Parsed] = LRUCache(_REMEMBERED_TREES)
+
+
+class _TooHard(Exception):
+    """Parsing a window took too long."""
 
 
 def opened_block(cursor: Cursor) -> str | None:
@@ -122,15 +129,19 @@ def is_cut_below(cursor: Cursor) -> bool:
 def count_errors(cursor: Cursor, text: str) -> int:
     """Return how often the parser stumbles in the code up to the cursor with ``text`` behind it.
 
-    The code after the cursor is not looked at. Without a grammar it never stumbles.
+    The code after the cursor is not looked at. Without a grammar, or where parsing takes too long,
+    it never stumbles.
     """
     language = language_of(cursor.document.language, cursor.document.uri)
     parser = _parser(language.grammar) if language.grammar else None
     if parser is None or language.grammar is None:
         return 0
     before = _preamble(cursor, language) + _window_before(cursor)
-    source = (before + text).encode("utf-8", "surrogatepass")
-    tree, _ = _parse(source, _PARSED.get((language.grammar, source[:_BEGINNING])), parser)
+    source = (before + text).encode("utf-8", "replace")
+    try:
+        tree, _ = _parse(source, _PARSED.get((language.grammar, source[:_BEGINNING])), parser)
+    except _TooHard:
+        return 0
     count, nodes = 0, [tree.root_node]
     while nodes:
         node = nodes.pop()
@@ -146,8 +157,7 @@ def has_errors(document: Document) -> bool | None:
     parser = _parser(grammar) if grammar else None
     if parser is None:
         return None
-    source = document.text.encode("utf-8", "surrogatepass")
-    return _tree_of(source, None, parser).root_node.has_error
+    return parser.parse(document.text.encode("utf-8", "replace")).root_node.has_error
 
 
 def has_grammar(grammar: Grammar) -> bool:
@@ -229,12 +239,13 @@ def _masked(text: str, language: Language, preamble: str) -> tuple[str, bool]:
     Each code point keeps its place. Remembered, because one completion asks several times.
     """
     parser = _parser(language.grammar) if language.grammar else None
-    if parser is None:
-        return _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), text), False
     before = preamble.encode()
-    source = before + text.encode("utf-8", "surrogatepass") + _AT_CURSOR
+    source = before + text.encode("utf-8", "replace") + _AT_CURSOR
+    spans = None if parser is None else _opaque_spans(source, language, parser)
+    if spans is None:
+        return _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), text), False
     code = bytearray(source)
-    for start, end, table in reversed(_opaque_spans(source, language, parser)):
+    for start, end, table in reversed(spans):
         code[start:end] = code[start:end].translate(table, _CONTINUATION_BYTES)
     masked = code[len(before) : -len(_AT_CURSOR)].decode("utf-8", "replace")
     unfinished = language.unfinished is not None and bool(
@@ -243,16 +254,19 @@ def _masked(text: str, language: Language, preamble: str) -> tuple[str, bool]:
     return masked, unfinished or not code.endswith(_AT_CURSOR)
 
 
-def _opaque_spans(source: bytes, language: Language, parser: Parser) -> tuple[_Span, ...]:
+def _opaque_spans(source: bytes, language: Language, parser: Parser) -> tuple[_Span, ...] | None:
     """Return the comments and strings in order, the outermost only: a string may hold code.
 
-    A text that begins as one before is parsed, and looked through, from where they differ: at
-    most keys in a tenth of the time.
+    ``None`` if that would take too long. A text that begins as one before is parsed, and looked
+    through, from where they differ: at most keys in a tenth of the time.
     """
     assert language.grammar is not None, "there is a parser for it"
     key = (language.grammar, source[:_BEGINNING])
     before = _PARSED.get(key)
-    tree, changed = _parse(source, before, parser)
+    try:
+        tree, changed = _parse(source, before, parser)
+    except _TooHard:
+        return None
     known = before.spans if before is not None and changed else ()
     spans = [span for span in known if span[1] < changed]
     done = spans[-1][1] if spans else 0
@@ -294,20 +308,25 @@ def _tree_of(source: bytes, edited: Tree | None, parser: Parser) -> Tree:
     A parser that is given all bytes holds the interpreter's lock until it is done: 2 to 5 ms for
     a window, 50 where the code is badly broken. One that asks for each piece, and whether to go
     on, gives it up at each question.
+
+    Raises:
+        _TooHard: it took too long.
     """
-    read = partial(_read, source)
-    if edited is None:
-        return parser.parse(read, progress_callback=_goes_on)
-    return parser.parse(read, edited, progress_callback=_goes_on)
+    most = time.thread_time() + _PARSING_SECONDS
 
+    def read(byte: int, _point: object) -> bytes:
+        return source[byte : byte + _READ_BYTES]
 
-def _read(source: bytes, byte: int, _point: object) -> bytes:
-    return source[byte : byte + _READ_BYTES]
+    def is_over(_byte: int, _has_error: bool) -> bool:  # noqa: FBT001 - called by tree-sitter
+        return time.thread_time() > most
 
-
-def _goes_on(_byte: int, _has_error: bool) -> bool:  # noqa: FBT001 - tree-sitter calls it so
-    """Return that nobody asks the parser to stop."""
-    return False
+    try:
+        if edited is None:
+            return parser.parse(read, progress_callback=is_over)
+        return parser.parse(read, edited, progress_callback=is_over)
+    except ValueError:
+        parser.reset()  # else it would go on with this text
+        raise _TooHard from None
 
 
 def _captured(query: Query | None, tree: Tree, start: int) -> list[Node]:

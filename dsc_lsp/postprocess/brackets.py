@@ -73,18 +73,18 @@ class _Text:
 
 def brackets_around(before: str, after: str) -> Around:
     """Return the brackets around a cursor from the code before and after it."""
-    return Around(_without_pairs(before), _without_pairs(after))
+    return Around(lone_brackets(before), lone_brackets(after))
 
 
 def closing(code: str) -> str:
     """Return the brackets that close what a code leaves open, the innermost first."""
-    lone = reversed(_without_pairs(code))
+    lone = reversed(lone_brackets(code))
     return "".join(_CLOSER_OF[sign] for sign in lone if sign in _CLOSER_OF)
 
 
 def is_closed(code: str) -> bool:
     """Whether each bracket that a code opens is closed in it."""
-    return not any(sign in _CLOSER_OF for sign in _without_pairs(code))
+    return not any(sign in _CLOSER_OF for sign in lone_brackets(code))
 
 
 def _is_no_worse(around: Around, code: str) -> bool:
@@ -92,8 +92,8 @@ def _is_no_worse(around: Around, code: str) -> bool:
 
     Closing ones without a partner do not make up for opening ones that now have one.
     """
-    was = _without_pairs(around.before + around.after)
-    now = _without_pairs(around.before + code + around.after)
+    was = lone_brackets(around.before + around.after)
+    now = lone_brackets(around.before + code + around.after)
     return len(now) <= len(was) and _count_closing(now) <= _count_closing(was)
 
 
@@ -143,7 +143,7 @@ def _completed(whole: _Text) -> Iterator[_Text]:
         yield whole
 
 
-def _without_pairs(code: str) -> str:
+def lone_brackets(code: str) -> str:
     """Return the brackets that are left when pairs with nothing between them are struck out."""
     left: list[str] = []
     for sign in _BRACKET.findall(code):

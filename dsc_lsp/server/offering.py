@@ -26,6 +26,7 @@ from dsc_lsp.server.generations import Answer, Kind, Work
 from dsc_lsp.server.offers import Offer
 from dsc_lsp.server.session import Server
 from dsc_lsp.server.statistics import kept_characters
+from dsc_lsp.shortening import shortened
 from dsc_lsp.suggestions import Suggestion, as_accepted
 
 LONGEST_ANSWER_SECONDS = 60.0
@@ -213,7 +214,7 @@ def _alternatives(server: Server, cursor: Cursor, found: _Found) -> Make:
 
 
 def _candidate(cursor: Cursor, made: Completion) -> Candidate:
-    return Candidate(made.text, made.confidence, breaks_code(cursor, made.text))
+    return Candidate(made.text, made.confidence, breaks_code(shortened(cursor), made.text))
 
 
 def _follows_acceptance(server: Server, cursor: Cursor) -> bool:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsc_lsp import languages, syntax
-from dsc_lsp.document import Document
 from dsc_lsp.languages import LANGUAGES, Language
 from tests import documents
 from tests.documents import Case, cursor_in
@@ -74,8 +73,11 @@ def test_half_a_surrogate_pair_does_no_harm() -> None:
     assert syntax.opened_block(cursor) == ""
 
 
-def test_other_threads_go_on_while_a_text_is_parsed() -> None:
-    document = Document.of("value = [1, 2]\n" * 20_000, language="python")
+def test_other_threads_go_on_while_a_text_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    grammar = languages.language_of("python").grammar
+    parser = syntax._parser(grammar) if grammar else None
+    assert parser is not None
+    monkeypatch.setattr(syntax, "_PARSING_SECONDS", 60.0)
     turns, over = 0, False
 
     def take_turns() -> None:
@@ -87,13 +89,34 @@ def test_other_threads_go_on_while_a_text_is_parsed() -> None:
     other = threading.Thread(target=take_turns)
     other.start()
     before = turns
-    errors = syntax.has_errors(document)
+    tree = syntax._tree_of(b"value = [1, 2]\n" * 20_000, None, parser)
     taken = turns - before
     over = True
     other.join()
 
-    assert errors is False
+    assert not tree.root_node.has_error
     assert taken > 3
+
+
+def test_code_that_takes_too_long_to_parse_is_read_by_patterns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "".join(f"if '{number}'[0]:\n" for number in range(3_000))
+    cursor = cursor_in(text + "‸", language="python")
+    masked = syntax.code_before(cursor)
+    assert masked is not None
+    assert "'" not in masked
+    syntax._masked.cache_clear()
+    syntax._PARSED.clear()
+    monkeypatch.setattr(syntax, "_PARSING_SECONDS", -1.0)
+
+    assert syntax.code_before(cursor) == masked
+    assert syntax.count_errors(cursor, ")") == 0
+
+    syntax._masked.cache_clear()
+    monkeypatch.setattr(syntax, "_PARSING_SECONDS", 60.0)
+    short = cursor_in("if '1':\n    x = '‸", language="python")
+    assert syntax.code_before(short) is None, "the parser is none the worse for it"
 
 
 def test_errors_are_seen_where_there_is_a_grammar() -> None:
