@@ -18,7 +18,10 @@ _KINDS = {True: "through an import", False: "not through an import"}
 def run(
     datasets: Sequence[str], engine: Engine, *, limit: int | None, seed: int, as_json: bool
 ) -> int:
-    """Print the recall in folders and installed packages; their Python files have the holes."""
+    """Print the recall in folders and installed packages.
+
+    Python, JavaScript and TypeScript files have holes; others are indexed and may be shown.
+    """
     try:
         folders = [folder_of(dataset) for dataset in datasets]
     except DatasetError as error:
@@ -44,7 +47,10 @@ def run(
         )
     ]
     if not found:
-        raise UsageError(f"no name of {', '.join(datasets)} is used in one other file only")
+        raise UsageError(
+            f"no name of {', '.join(datasets)} is used in one other file only; holes are cut from"
+            " Python, JavaScript and TypeScript files"
+        )
     if as_json:
         print(json.dumps(_as_json(found)))
         return 0

@@ -43,6 +43,34 @@ def test_a_hole_misses_a_name_that_only_another_file_has(shop: Path) -> None:
         assert hole.rest.startswith(hole.gold)
 
 
+SCRIPTS = {
+    "index.ts": "export * from './prices';\nexport { rateForCountry } from './taxes';\n",
+    "prices.ts": "export class Prices {\n  cheapestOfAll(limit: number) { return limit }\n}\n",
+    "taxes.ts": "export function rateForCountry(code: string) {\n  return 19\n}\n",
+    "old.js": "exports.roundUpToCents = function (sum) { return sum }\n",
+    "main.ts": (
+        "import { Prices } from '.';\n\nexport function report(prices: Prices) {\n"
+        "  // rateForCountry is not meant here\n  return prices.cheapestOfAll(3).toFixed(2)\n}\n"
+    ),
+    "bill.js": (
+        "const old = require('./old');\nfunction bill(code, helper) {\n"
+        "  return helper.rateForCountry(code) +\n    old.roundUpToCents(code)\n}\n"
+    ),
+}
+
+
+def test_scripts_have_holes_too(tmp_path: Path) -> None:
+    holes = context_holes(tmp_path, SCRIPTS, seed=0, limit=10)
+    assert sorted((hole.path, hole.gold, hole.imported) for hole in holes) == [
+        ("bill.js", "rateForCountry", False),
+        ("bill.js", "roundUpToCents", True),
+        ("main.ts", "cheapestOfAll", True),
+    ]
+    assert [hole.rest for hole in holes if hole.path == "main.ts"] == [
+        "cheapestOfAll(3).toFixed(2)"
+    ]
+
+
 def test_what_is_found_is_counted_by_method_and_budget(shop: Path) -> None:
     found = list(look_for_names(indexed(shop), "#{}\n".format, len, seed=0, limit=10))
     assert len(found) == 2
