@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
@@ -75,8 +76,9 @@ async def session(
     encodings: tuple[types.PositionEncodingKind, ...] = (types.PositionEncodingKind.Utf16,),
     options: Any = None,
     configuration: dict[str, Any] | None = None,
+    folder: Path | None = None,
 ) -> AsyncIterator[Session]:
-    """Start a server and shake hands; ends it as the protocol asks."""
+    """Start a server for a folder and shake hands; ends it as the protocol asks."""
     client = make_test_lsp_client()
     if configuration is not None:
         client.set_configuration(configuration, section="dsc")
@@ -86,8 +88,11 @@ async def session(
         window=types.WindowClientCapabilities(work_done_progress=True),
         workspace=types.WorkspaceClientCapabilities(configuration=configuration is not None),
     )
+    folders = [] if folder is None else [types.WorkspaceFolder(folder.as_uri(), folder.name)]
     answer = await client.initialize_session(
-        types.InitializeParams(capabilities, initialization_options=options)
+        types.InitializeParams(
+            capabilities, initialization_options=options, workspace_folders=folders
+        )
     )
     try:
         yield Session(client, answer.capabilities)
