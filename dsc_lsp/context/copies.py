@@ -1,4 +1,4 @@
-"""What stands near the cursor already is not shown once more from another file."""
+"""What stands around the cursor already is not shown once more from another file."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,25 +11,25 @@ _RUN = 3
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """The lines near the cursor and each run of them, however far they are indented."""
+    """The lines around the cursor and each run of them, however far they are indented."""
 
     lines: frozenset[str]
     runs: frozenset[tuple[str, ...]]
 
     @staticmethod
     def of(text: str) -> "Copies":
-        """Return the lines of the text near the cursor."""
+        """Return the lines of the text around the cursor."""
         lines = [line.strip() for line in text.split("\n") if line.strip()]
         return Copies(frozenset(lines), frozenset(run for _, run in _runs(lines)))
 
     def without_known(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """Yield the pieces of which something does not stand near the cursor, whole."""
+        """Yield the pieces of which something does not stand there, whole."""
         for piece in pieces:
             if any(line.strip() and line.strip() not in self.lines for _, line in piece.lines):
                 yield piece
 
     def without_runs(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """Yield the pieces without the lines that stand near the cursor in the same row."""
+        """Yield the pieces without the lines that stand there in the same row."""
         for piece in self.without_known(pieces):
             lines = [(number, line) for number, line in piece.lines if line.strip()]
             copied = {

@@ -9,6 +9,8 @@ from dsc_lsp.repository.words import identifiers, words_of
 
 _LINES_BEFORE = 60
 _LINES_AFTER = 20
+_PROMPT_LINES_BEFORE = 300
+_PROMPT_LINES_AFTER = 100
 _HALF_LIFE = 6.0
 _CURSOR_LINE = 3.0
 _AFTER = 0.5
@@ -90,6 +92,15 @@ def near(cursor: Cursor, reported: Sequence[tuple[int, str]] = ()) -> Near:
         callees=tuple(_callees(f"{before}\n{cursor.line_before}")),
         scope=tuple(_scope(cursor)),
     )
+
+
+def around(cursor: Cursor) -> str:
+    """Return the text around a cursor that is likely to be in the prompt: some pages."""
+    document, place = cursor.document, cursor.position.line
+    first, last = max(0, place - _PROMPT_LINES_BEFORE), place + 1 + _PROMPT_LINES_AFTER
+    above = (document.line(number) for number in range(first, place))
+    below = (document.line(number) for number in range(place + 1, min(last, len(document.lines))))
+    return "\n".join((*above, cursor.line_before, *below))
 
 
 def _weighted_words(by_identifier: Mapping[str, float]) -> dict[str, float]:

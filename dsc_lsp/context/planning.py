@@ -5,7 +5,7 @@ from dataclasses import replace
 from dsc_lsp.context.assembly import Chosen, choose
 from dsc_lsp.context.copies import Copies
 from dsc_lsp.context.definitions import pieces_of_definitions
-from dsc_lsp.context.near import near
+from dsc_lsp.context.near import around, near
 from dsc_lsp.context.recent import pieces_of_changes, pieces_of_clipboard, pieces_of_edits
 from dsc_lsp.context.similar import similar
 from dsc_lsp.document import Cursor
@@ -35,12 +35,12 @@ def planned(
 
 
 def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Plan:
-    around = near(cursor, recent.reported)
+    close = near(cursor, recent.reported)
     text = cursor.document.text
-    alike = similar(path, around, workspace, recent.viewed)
+    alike = similar(path, close, workspace, recent.viewed)
     best = max((piece.worth for piece in alike.pieces), default=1.0) or 1.0
     definitions = pieces_of_definitions(
-        path, text, structure_of(path, text), around, workspace, used=alike.used, most=_MOST_PIECES
+        path, text, structure_of(path, text), close, workspace, used=alike.used, most=_MOST_PIECES
     )
     excerpts = [
         *(
@@ -51,8 +51,9 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
         *pieces_of_changes(path, workspace),
         *pieces_of_clipboard(recent),
     ]
-    known = Copies.of(f"{around.text_before}\n{around.text_after}")
-    found = [*known.without_runs(excerpts), *known.without_known(definitions)]
+    # A definition whose header stands further off, as many do by chance, is another one.
+    known = Copies.of(f"{close.text_before}\n{close.text_after}")
+    found = [*Copies.of(around(cursor)).without_runs(excerpts), *known.without_known(definitions)]
     found.sort(key=lambda piece: -piece.worth)
     kept = tuple(found[:_MOST_PIECES])
     shown = dict.fromkeys(piece.path for piece in kept)

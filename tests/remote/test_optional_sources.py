@@ -47,9 +47,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def prompts(folder: Path, server: FakeServer, *, wanted: bool) -> list[str]:
-    """Type until all that is told is read, or as often as is enough; returns what was asked."""
+    """Type until all that is told is read, or as often as would do; returns what was asked."""
     options = {"remoteUrl": server.url, "remoteServer": "llama-server", "contextTokens": 4096,
-               "prepareNext": False, "minConfidence": 0, **(OPTIONS if wanted else {})}  # fmt: skip
+               "prepareNext": False, **(OPTIONS if wanted else {})}  # fmt: skip
     uri = (folder / "main.py").as_uri()
     line, column = TYPED.count("\n"), len(TYPED.rpartition("\n")[2])
     at = {"line": line, "character": 0}
