@@ -116,9 +116,8 @@ def _names(root: Node) -> tuple[set[str], list[tuple[str, int, int]]]:
             elif name not in _BUILT_IN and not _is_label(node):
                 used.append((name, node.start_point[0], node.start_point[1]))
         below = inside or node.type in _OF_ITS_OWN
-        for child in node.children:
-            of_name = child == node.child_by_field_name("name")
-            open_.append((child, inside if of_name else below))
+        own_name = node.child_by_field_name("name") if below is not inside else None
+        open_ += ((child, inside if child == own_name else below) for child in node.children)
     return defined, used
 
 
