@@ -9,10 +9,10 @@ import argparse
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -35,6 +35,23 @@ from dsc_lsp.settings import Settings
 _SAVED = 200
 _SWITCH_SECONDS = 0.0005
 """As in the server (``cli.serve``)."""
+_MEMORY = """
+import os, sys, threading, time
+from contextlib import suppress
+import psutil
+over = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+server, others, most = psutil.Process(os.getppid()), {os.getpid(), int(sys.argv[1])}, 0
+while not over.wait(0.25):
+    held = 0
+    for process in server.children(recursive=True):
+        with suppress(psutil.Error):
+            held += process.memory_info().rss if process.pid not in others else 0
+    most = max(most, held)
+print(most)
+"""
+"""Looks at all processes of the machine, which takes the loop that is looked at too long."""
+
 _REST_SECONDS = 3.0
 _PATIENCE_SECONDS = 280.0
 _KEYS_A_PLACE = 5
@@ -93,23 +110,27 @@ async def opened(root: Path) -> tuple[Opened, Repository]:
 
     over = asyncio.Event()
     with idle_process() as idle:
-        probes = (
-            asyncio.create_task(looks_until(over)),
-            asyncio.create_task(_memory(over, idle.pid)),
+        memory = subprocess.Popen(
+            [sys.executable, "-c", _MEMORY, str(idle.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
+        looks = asyncio.create_task(looks_until(over))
         await asyncio.to_thread(repository.open_folders, (root,), report, scan=False)
         await known.wait()
         done = await asyncio.to_thread(repository.wait_until_known, _PATIENCE_SECONDS)
         assert done, "indexed within the time"
         result.complete_seconds = time.perf_counter() - start
-        result.cpu_seconds = sum(_cpu_seconds(process) for process in _children(idle.pid))
-        result.server_cpu_seconds = time.process_time() - own
-        idle_cpu_seconds = _cpu_seconds(psutil.Process(idle.pid))
-        ours = result.cpu_seconds + result.server_cpu_seconds + idle_cpu_seconds
-        result.of_others_seconds = _busy_seconds() - busy - ours
         over.set()
+        result.looks = await looks
+        result.server_cpu_seconds = time.process_time() - own
+        spent = {one.pid: _cpu_seconds(one) for one in psutil.Process().children(recursive=True)}
+        result.of_others_seconds = (
+            _busy_seconds() - busy - result.server_cpu_seconds - sum(spent.values())
+        )
+        result.cpu_seconds = sum(spent.values()) - spent[idle.pid] - spent[memory.pid]
+        result.peak_mb = int(memory.communicate()[0]) / 1e6
     result.idle_late_ms = idle.late
-    result.looks, result.peak_mb = await probes[0], await probes[1]
     return result, repository
 
 
@@ -160,23 +181,6 @@ def saved_ms(root: Path, files: int) -> dict[str, float]:
     store.close()
     found = percentiles(times)
     return {"p50": round(found.p50, 2), "p99": round(found.p99, 2), "max": round(max(times), 2)}
-
-
-async def _memory(over: asyncio.Event, idle: int) -> float:
-    """Return the most that the processes that index have held together, in MB."""
-    most = 0.0
-    while not over.is_set():
-        held = 0.0
-        for process in _children(idle):
-            with suppress(psutil.Error):
-                held += process.memory_info().rss / 1e6
-        most = max(most, held)
-        await asyncio.sleep(0.25)
-    return most
-
-
-def _children(idle: int) -> list[psutil.Process]:
-    return [one for one in psutil.Process().children(recursive=True) if one.pid != idle]
 
 
 def _busy_seconds() -> float:
