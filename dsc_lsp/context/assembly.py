@@ -40,22 +40,28 @@ def choose(
     ``count`` counts the tokens of whole lines, which add up (a line break is a token boundary).
     """
     shown: dict[str, dict[int, str]] = {}
+    whole: set[str] = set()
     whys: dict[str, list[str]] = {}
     worths: dict[str, float] = {}
     left, failed = budget, 0
     for piece in sorted(pieces, key=_by_worth_and_length):
         there = shown.get(piece.path, {})
-        new = {number: line for number, line in piece.lines if number not in there}
-        if not new:
+        # The lines of a whole file stand for those that were shown of it, headers cut short too.
+        known = {} if piece.is_whole else there
+        new = {number: line for number, line in piece.lines if number not in known}
+        if not new or piece.path in whole:
             continue
-        price = count("".join(line + "\n" for line in new.values()))
-        price += 0 if there else count(header(piece.path))
+        price = _tokens(new, count)
+        price += -_tokens(there, count) * piece.is_whole if there else count(header(piece.path))
         if price > left:
             failed += 1
             if failed > _MOST_FAILURES:
                 break
             continue
         left -= price
+        if piece.is_whole:
+            whole.add(piece.path)
+            shown[piece.path] = {}
         shown.setdefault(piece.path, {}).update(new)
         whys.setdefault(piece.path, []).append(piece.why)
         worths[piece.path] = worths.get(piece.path, 0.0) + piece.worth
@@ -65,12 +71,16 @@ def choose(
     ]
 
 
+def _tokens(lines: Mapping[int, str], count: Callable[[str], int]) -> int:
+    return count("".join(line + "\n" for line in lines.values()))
+
+
 def _by_worth_and_length(piece: Piece) -> float:
     """Return the key that sorts short and worthy pieces first.
 
     A guess of the tokens is enough here: what is taken is counted.
     """
-    last = piece.lines[-_PRICED_LINES:]
+    last = piece.lines if piece.is_whole else piece.lines[-_PRICED_LINES:]
     tokens = sum(len(line) for _, line in last) / _CHARACTERS_A_TOKEN
     return -piece.worth / (_LEAST_PRICE + tokens) ** _PRICE_POWER
 

@@ -1,7 +1,7 @@
 """Pieces from the files that the current one imports: what they define, by use at the cursor."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
 from operator import itemgetter
@@ -41,6 +41,8 @@ _OTHER_THAN_TYPED = 0.3
 _KNOWN_ALREADY = 0.7
 _LEAST_REASON = 0.9
 _LONG_HEADER = 3
+_SHORT_LINES = 80
+_SHORT_FILE = 1.0
 _PARAMETER = re.compile(r"\s*([*&.]*[^\W\d]\w*|[*/])\s*[?]?\s*(?:[:=,]|$)")
 
 
@@ -67,6 +69,7 @@ def pieces_of_definitions(
     follows the same receiver elsewhere.
     """
     files = reached(path, workspace.resolve(path, own.imports), workspace)
+    yield from _short_files(files, workspace)
     outlines = [workspace.structure(file.path).outline for file in files]
     by_name: dict[str, list[Definition]] = {}
     for outline in (own.outline, *outlines):
@@ -88,6 +91,17 @@ def pieces_of_definitions(
     for worth, why, file, outline, number in nlargest(most, weighed, key=itemgetter(0)):
         brief = not _is_named(outline[number], file, situation)
         yield Piece(file.path, tuple(_lines(outline, number, brief=brief)), worth, why)
+
+
+def _short_files(files: Iterable[Reached], workspace: Workspace) -> Iterator[Piece]:
+    """Yield the imported files that are hardly longer than their signatures, whole."""
+    for file in files:
+        if file.distance == 1 and (file.names or file.modules):
+            lines = [
+                (n, line) for n, line in enumerate(workspace.lines(file.path)) if line.strip()
+            ]
+            if 0 < len(lines) <= _SHORT_LINES:
+                yield Piece(file.path, tuple(lines), _SHORT_FILE, "imported, and short", True)
 
 
 def _weighed(outline: Outline, number: int, file: Reached, at: _Situation) -> tuple[float, str]:

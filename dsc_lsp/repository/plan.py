@@ -13,13 +13,15 @@ class Piece:
 
     ``lines`` are numbered from 0 as in the file, so that pieces of one file merge in its order;
     the text of a line may be less than what the file has (a header without its body).
-    ``worth`` is comparable among all pieces at one cursor.
+    ``worth`` is comparable among all pieces at one cursor. ``is_whole`` says that the lines are
+    all that the file has.
     """
 
     path: str
     lines: tuple[tuple[int, str], ...]
     worth: float
     why: str
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)

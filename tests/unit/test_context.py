@@ -6,10 +6,10 @@ from textwrap import indent
 import pytest
 
 from dsc_lsp import context
-from dsc_lsp.context.assembly import Chosen, in_order
+from dsc_lsp.context.assembly import Chosen, choose, in_order, render
 from dsc_lsp.document import Cursor
 from dsc_lsp.repository.indexing import keep_unsaved, refresh
-from dsc_lsp.repository.plan import Plan, Recent
+from dsc_lsp.repository.plan import Piece, Plan, Recent
 from dsc_lsp.repository.store import Store
 from dsc_lsp.repository.workspace import Workspace
 from tests.documents import cursor_in
@@ -88,6 +88,11 @@ def test_what_stands_near_the_cursor_is_not_shown_once_more(
     workspace: Workspace, marked: str
 ) -> None:
     assert "similar.py" not in text_of(plan_at(marked, workspace))
+
+
+def test_what_stands_pages_above_is_not_shown_once_more(workspace: Workspace) -> None:
+    far = _COPY + "\n" * 150 + "def other(rows):\n    for row in rows:\n        ‸"
+    assert "subtotal_here" not in text_of(plan_at(far, workspace))
 
 
 def test_of_code_that_was_copied_the_rest_is_shown(workspace: Workspace) -> None:
@@ -204,6 +209,8 @@ def test_a_long_header_is_short_until_its_name_is_near(workspace: Workspace) -> 
     (workspace.root / "shop/client.py").write_text(
         "class Client:\n    def fetch_all(\n        self,\n        limit: dict[str, int] = {},\n"
         "        *,\n        order=(1, 2),\n    ) -> None: ...\n"
+        + "# too long to be shown whole\n"
+        * 200
     )
     list(refresh(workspace.root, workspace.store))
     workspace.renew()
@@ -211,3 +218,25 @@ def test_a_long_header_is_short_until_its_name_is_near(workspace: Workspace) -> 
     assert "    def fetch_all(self, limit, *, order)\n" in text_of(plan_at(start + "‸", workspace))
     called = text_of(plan_at(start + "fetch_all(‸", workspace))
     assert "        limit: dict[str, int] = {},\n" in called
+
+
+def test_a_short_imported_file_is_shown_whole_where_there_is_room(workspace: Workspace) -> None:
+    plan = plan_at("from .client import Client\n\nclient = Client('x')\nclient.‸", workspace)
+    whole = "".join(f"{line}\n" for line in FILES["shop/client.py"].split("\n") if line.strip())
+    assert f"#shop/client.py\n{whole}" in text_of(plan, 2_000)
+    assert "secret_of_body" not in text_of(plan, 200)
+    assert "return 1" not in text_of(plan, 2_000), "of a file that is not imported"
+
+
+@pytest.mark.parametrize("worth", [1.0, 9.0])
+def test_a_whole_file_stands_for_what_is_shown_of_it(worth: float) -> None:
+    text = ("def add(", "    one,", "    two,", "):", "    return one + two")
+    whole = Piece("a.py", tuple(enumerate(text)), worth, "short", is_whole=True)
+    brief = Piece("a.py", ((0, "def add("), (1, "one, two)")), 5.0, "near")
+    shown = "".join(f"{line}\n" for line in ("#a.py", *text))
+    for budget, expected in (
+        (len(shown), shown),
+        (len(shown) - 1, "#a.py\ndef add(\none, two)\n"),
+    ):
+        chosen = choose((brief, whole), budget, "#{}\n".format, len)
+        assert render(chosen, "#{}\n".format) == expected
