@@ -264,5 +264,51 @@ QUERIES = {
 ((call method: (identifier) @attribute arguments: (argument_list . (simple_symbol) @name)) @value
   (#match? @attribute "^(attr_reader|attr_writer|attr_accessor)$"))
 """,
+    "kotlin": """
+(class_declaration name: (_) @name (class_body) @body) @type
+(class_declaration name: (_) @name (enum_class_body) @body) @type
+(class_declaration name: (_) @name) @type
+(object_declaration name: (_) @name (class_body) @body) @type
+(function_declaration name: (_) @name (function_body) @body) @function
+(function_declaration name: (_) @name) @function
+(property_declaration (variable_declaration (identifier) @name)) @value
+(type_alias type: (identifier) @name) @value
+(enum_entry (identifier) @name) @value
+""",
+    "swift": """
+(class_declaration name: (_) @name body: (_) @body) @type
+(protocol_declaration name: (_) @name body: (_) @body) @type
+(function_declaration name: (_) @name body: (_) @body) @function
+(init_declaration "init" @name body: (_) @body) @function
+(protocol_function_declaration name: (_) @name) @value
+(property_declaration name: (pattern bound_identifier: (_) @name)) @value
+(enum_entry name: (_) @name) @value
+(typealias_declaration "typealias" . name: (_) @name) @value
+""",
+    "lua": """
+(function_declaration name: (identifier) @name body: (_) @body) @function
+(function_declaration name: (identifier) @name) @function
+(function_declaration name: (dot_index_expression field: (_) @name) body: (_) @body) @function
+(function_declaration name: (method_index_expression method: (_) @name) body: (_) @body) @function
+(function_declaration name: (method_index_expression method: (_) @name)) @function
+(chunk (assignment_statement (variable_list name: (identifier) @name)) @value)
+(chunk (variable_declaration (assignment_statement
+  (variable_list name: (identifier) @name))) @value)
+(chunk (assignment_statement
+  (variable_list name: (dot_index_expression field: (_) @name))) @value)
+""",
+    "scala": """
+(class_definition name: (_) @name body: (_) @body) @type
+(class_definition name: (_) @name) @type
+(object_definition name: (_) @name body: (_) @body) @type
+(trait_definition name: (_) @name body: (_) @body) @type
+(enum_definition name: (_) @name body: (_) @body) @type
+(function_definition name: (_) @name body: (_) @body) @function
+(function_declaration name: (_) @name) @value
+(val_definition pattern: (identifier) @name) @value
+(var_definition pattern: (identifier) @name) @value
+(type_definition name: (_) @name) @value
+(simple_enum_case name: (_) @name) @value
+""",
     "bash": "(function_definition name: (_) @name body: (_) @body) @function",
 }

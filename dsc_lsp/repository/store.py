@@ -29,8 +29,8 @@ from dsc_lsp.repository.paths import FileState
 UNSAVED = -1
 """``changed_ns`` of a text that an editor has and the disk has not."""
 
-_VERSION = 7
-"""Of the schema, and of how words are cut and secrets told."""
+_VERSION = 8
+"""Of the schema, and of how words are cut, secrets told and definitions found."""
 
 _BUSY_SECONDS = 5.0
 _BUSY_PAUSE_SECONDS = 0.01
