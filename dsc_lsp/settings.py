@@ -13,8 +13,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 SECTION = "dsc"
 
 
@@ -292,6 +290,8 @@ def merge(base: Settings, raw: object, *, machine: bool) -> Parsed:
 
 def config_file() -> Path:
     """Return where the user's configuration file is looked for."""
+    import platformdirs
+
     return platformdirs.user_config_path("dsc-lsp") / "config.toml"
 
 

@@ -7,7 +7,8 @@ import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_READS_THE_HOST = ("aten.item", "aten._local_scalar_dense", "aten.nonzero", "aten.masked_select")
+WAITS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+"""What an operation is marked with whose result, or its shape, the host must wait for."""
 
 
 class RecordedGraphs:
@@ -15,6 +16,8 @@ class RecordedGraphs:
 
     Like a CUDA graph it does not see the Python that led to them: a number that has changed
     since, or a tensor that stands elsewhere, goes unnoticed, and looking at a value is refused.
+    What was made within the work is spoilt after each run, because other graphs of one pool of
+    memory write there.
     """
 
     def __init__(self) -> None:
@@ -35,11 +38,14 @@ class _Recorder(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self._operations: list[tuple[Any, Any, Any, Any]] = []
+        self._made: list[torch.Tensor] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if str(func).startswith(_READS_THE_HOST):
+        if WAITS & set(func.tags):
             raise RuntimeError(f"operation not permitted when stream is capturing: {func}")
         result = func(*args, **(kwargs or {}))
+        given = {_storage(tensor) for tensor in _tensors((args, kwargs))}
+        self._made += [tensor for tensor in _tensors(result) if _storage(tensor) not in given]
         self._operations.append((func, args, kwargs or {}, result))
         return result
 
@@ -47,6 +53,16 @@ class _Recorder(TorchDispatchMode):
     def replay(self) -> None:
         for func, args, kwargs, before in self._operations:
             now = func(*args, **kwargs)
-            for old, new in zip(pytree.tree_leaves(before), pytree.tree_leaves(now), strict=True):
-                if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
+            for old, new in zip(_tensors(before), _tensors(now), strict=True):
+                if old.data_ptr() != new.data_ptr():
                     old.copy_(new)
+        for tensor in self._made:
+            tensor.fill_(torch.nan if tensor.is_floating_point() else 0)
+
+
+def _tensors(tree: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in pytree.tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

@@ -16,7 +16,8 @@ from dsc_lsp.cli.usage import UsageError
 from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine, EngineError
 from dsc_lsp.measure import bench, overhead
-from dsc_lsp.measure.bench import Comparison, Keystroke, Percentiles, Report
+from dsc_lsp.measure.bench import Comparison, Keystroke, Report
+from dsc_lsp.measure.percentiles import Percentiles, percentiles
 from dsc_lsp.measure.plot import PlotError, draw_latencies
 from dsc_lsp.measure.traces import Trace, TraceError, read_trace, shipped
 from dsc_lsp.settings import Settings
@@ -100,7 +101,7 @@ def _measure(traces: Sequence[Trace], settings: Settings, options: Options) -> _
         device=device,
         keystrokes=keystrokes,
         report=report,
-        server_ms=bench.percentiles(asyncio.run(_overhead())),
+        server_ms=percentiles(asyncio.run(_overhead())),
         roofline_share=share,
         device_megabytes=device_megabytes,
         generate_ms=_generate_ms(keystrokes, settings, options) if options.baseline else (),

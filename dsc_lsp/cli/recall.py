@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from dsc_lsp.cli.usage import UsageError
 from dsc_lsp.engine.base import Engine
-from dsc_lsp.measure.bench import Percentiles, percentiles
 from dsc_lsp.measure.context_recall import BUDGETS, Found, indexed, look_for_names, recall
 from dsc_lsp.measure.holes import DatasetError, folder_of
+from dsc_lsp.measure.percentiles import Percentiles, percentiles
 
 _KINDS = {True: "through an import", False: "not through an import"}
 

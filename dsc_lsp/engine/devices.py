@@ -134,6 +134,15 @@ def use_cpu_for(weight_bytes: int) -> None:
         threadpool_limits(1, user_api="blas")
 
 
+def use_cuda(*, with_cudnn: bool = False) -> None:
+    """Choose among CUDA's fused attentions those that take keys of any length as they come.
+
+    torch prefers cuDNN's on Hopper and Blackwell, which makes a plan for each new length, and
+    each prompt brings one (https://github.com/pytorch/pytorch/pull/155958).
+    """
+    torch.backends.cuda.enable_cudnn_sdp(with_cudnn)
+
+
 def describe(device: torch.device) -> str:
     """Return what a person calls the device."""
     if device.type == "cuda":

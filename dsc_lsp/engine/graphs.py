@@ -9,7 +9,8 @@ that is made in the graph from the positions hides what stands behind them.
 import gc
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
 
@@ -67,17 +68,13 @@ class CudaGraphs:
         with torch.cuda.stream(self._stream):
             work()
             self._stream.synchronize()
-            # Not torch.cuda.graph: it empties the allocator's cache and collects garbage. None
-            # must be collected meanwhile either: a graph in it would be destroyed.
-            collects = gc.isenabled()
-            gc.disable()
-            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
-            try:
-                work()
-            finally:
-                graph.capture_end()
-                if collects:
-                    gc.enable()
+            # Not torch.cuda.graph: it empties the allocator's cache and collects garbage.
+            with _no_garbage_collection():
+                graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+                try:
+                    work()
+                finally:
+                    graph.capture_end()
         return graph.replay
 
     def wait(self) -> None:
@@ -196,6 +193,18 @@ class GraphSteps:
         logits, readout = read_out(self._model, states)
         self._logits[:width].copy_(logits)
         self._said[: 2 * width].view(2, width).copy_(readout)
+
+
+@contextmanager
+def _no_garbage_collection() -> Generator[None]:
+    """Collect none meanwhile: graphs in the garbage would be destroyed, which spoils a capture."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _least_ms(graphs: Graphs, replay: Callable[[], None]) -> float:

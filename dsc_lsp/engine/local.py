@@ -60,6 +60,8 @@ class LocalEngine:
     ) -> None:
         self.name = name
         self.family = family
+        self.drafts = True
+        """Whether guesses are checked: answers are the same without, to measure what they gain."""
         self.tokenizer = tokenizer
         self._model = model
         self._note = note
@@ -193,8 +195,10 @@ class LocalEngine:
         continuations: Continuations | None,
         choose: Callable[[Rows, Sequence[int]], int],
         cancel: CancelToken,
-    ) -> Drafting:
+    ) -> Drafting | None:
         """Return who guesses; what was suggested last and not taken may come again."""
+        if not self.drafts:
+            return None
         guess = guesses((*self._said_last, *ids), continuations, self.tokenizer)
         model = self._draft_model
         if model is None or not model.is_there:

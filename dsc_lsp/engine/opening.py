@@ -19,6 +19,7 @@ from dsc_lsp.engine.devices import (
     free_bytes,
     is_out_of_memory,
     use_cpu_for,
+    use_cuda,
 )
 from dsc_lsp.engine.draft_model import DraftModel
 from dsc_lsp.engine.llama import Llama
@@ -61,6 +62,8 @@ def residence_of(*, device: str, dtype: str, quantization: str) -> Residence:
         EngineError: the device is not there or cannot do it; the message names the remedy.
     """
     where = choose_device(device)
+    if where.type == "cuda":
+        use_cuda()
     return Residence(
         where, choose_dtype(where, dtype), quantization, store_in(quantization, where)
     )

@@ -9,8 +9,9 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.engine.base import Generation, GenerationRequest, Token
 from dsc_lsp.engine.checkpoint import find_checkpoint
 from dsc_lsp.engine.devices import choose_device, choose_dtype, free_bytes, use_cpu_for
+from dsc_lsp.engine.shapes import shape_tokenizer
 from dsc_lsp.engine.tokens import CheckpointTokenizer, load_tokenizer
-from dsc_lsp.models import DEEPSEEK_CODER_BASE, SHAPES, STARTER_CHECKPOINT, ModelFamily
+from dsc_lsp.models import DEEPSEEK_CODER_BASE, SHAPES, ModelFamily
 from dsc_lsp.settings import Settings
 
 
@@ -68,10 +69,11 @@ def open_reference(settings: Settings, *, shape: str | None = None) -> GenerateE
     device = choose_device(settings.device)
     dtype = choose_dtype(device, settings.dtype)
     if shape is not None:
-        tokenizer = load_tokenizer(STARTER_CHECKPOINT / "tokenizer.json", DEEPSEEK_CODER_BASE)
-        model = _random_model(shape, device, dtype)
         return GenerateEngine(
-            name=shape, family=DEEPSEEK_CODER_BASE, tokenizer=tokenizer, model=model
+            name=shape,
+            family=DEEPSEEK_CODER_BASE,
+            tokenizer=shape_tokenizer(),
+            model=_random_model(shape, device, dtype),
         )
     checkpoint = find_checkpoint(settings.model, lambda: free_bytes(device))
     if device.type == "cpu":

@@ -14,21 +14,19 @@ minus infinity would then be divided by zero; and far from the least number of a
 overflows within fused kernels (https://github.com/pytorch/pytorch/issues/110213)."""
 
 _LEAST_PART = 128
+_ALIGNED = 16
+"""Fused attention wants the rows of its masks to begin at multiples of so many numbers."""
 _BLOCKS = 256
 """So many blocks of work keep a large GPU busy: twice its multiprocessors."""
 
 
 def parts_of(length: int, kv_heads: int) -> int:
-    """Return in how many parts so many keys are best cut, a power of two; 1 is not at all."""
-    parts = 1
-    while (
-        2 * parts * kv_heads <= _BLOCKS
-        and length % (2 * parts) == 0
-        and length // (2 * parts) >= _LEAST_PART
-        and length // (2 * parts) % 16 == 0
-    ):
-        parts *= 2
-    return parts
+    """Return in how many equal parts so many keys are best cut; 1 is not at all."""
+    return max(
+        parts
+        for parts in range(1, max(1, min(_BLOCKS // kv_heads, length // _LEAST_PART)) + 1)
+        if length % (parts * _ALIGNED) == 0 or parts == 1
+    )
 
 
 def split_attention(

@@ -21,6 +21,7 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import Completion, anchor_anew, complete, prompt_at
 from dsc_lsp.document import Cursor
 from dsc_lsp.engine.base import Engine, Generation, GenerationRequest, Prompt, Tokenizer
+from dsc_lsp.measure.percentiles import Percentiles, percentiles
 from dsc_lsp.measure.traces import Trace
 from dsc_lsp.models import ModelFamily
 from dsc_lsp.prompt import Prompts
@@ -48,15 +49,6 @@ class Keystroke:
     offered: str
     completion: Completion | None = None
     request: GenerationRequest | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Of milliseconds or counts."""
-
-    p50: float
-    p95: float
-    p99: float
 
 
 def replay(
@@ -138,12 +130,6 @@ def compare(ours: Sequence[float], other: Sequence[float]) -> Comparison:
         ratio_p95=theirs.p95 / mine.p95,
         ratio_total=their_total / my_total,
     )
-
-
-def percentiles(values: Iterable[float]) -> Percentiles:
-    """Return the percentiles of at least one value."""
-    ordered = sorted(values)
-    return Percentiles(*(_percentile(ordered, share) for share in (0.50, 0.95, 0.99)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +280,6 @@ def _changes(texts: Iterable[str]) -> int:
 
 def _rate(counts: Iterable[int], seconds: float) -> float | None:
     return sum(counts) / seconds if seconds else None
-
-
-def _percentile(ordered: Sequence[float], share: float) -> float:
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def _since(start: float) -> float:

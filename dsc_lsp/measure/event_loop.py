@@ -22,9 +22,9 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import complete
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.languages import identifier_of
-from dsc_lsp.measure.bench import percentiles
 from dsc_lsp.measure.fixed import FixedEngine
 from dsc_lsp.measure.lateness import idle_process, lateness, looks_until
+from dsc_lsp.measure.percentiles import percentiles
 from dsc_lsp.prompt import Prompts
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings

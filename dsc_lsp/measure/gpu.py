@@ -1,13 +1,15 @@
 """The engine on a GPU, in one command: ``python -m dsc_lsp.measure.gpu [--output gpu.json]``.
 
-Needs nothing from the network: weights are random, of DeepSeek-Coder's real shapes. First it
-compares graphs and our forward with what they stand for, then it types a trace that ships with
-each shape: the milliseconds from a key to sixteen new tokens, against transformers' ``generate``
-for the same prompts, and decoding against what the memory allows, measured on the spot.
+Needs nothing from the network, and of what this package depends on only torch, transformers,
+tokenizers, safetensors, numpy, psutil, tqdm and threadpoolctl: weights are random, of
+DeepSeek-Coder's real shapes. First it compares graphs and our forward with what they stand for.
+Then, for each shape, it types a trace that ships, with drafts and without: the milliseconds from
+a key to sixteen new tokens, and decoding against what the memory allows, measured on the spot;
+takes a token apart; and gives some of the same prompts to transformers' ``generate``.
 
-Each part is written to the output when it is done, and a run that is cut off goes on there; so
-each shape can be a run of its own (``--shape``), and the table tells of all. A part that fails is
-noted with its reason, the others are measured, and the next run tries it again.
+Each part is written to the output and printed when it is done, and a run that is cut off goes on
+there; so each shape can be a run of its own (``--shape``), and the table tells of all. A part
+that fails is noted with its reason, the others are measured, and the next run tries it again.
 """
 
 import argparse
@@ -22,26 +24,28 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsc_lsp.cancel import CancelToken
-from dsc_lsp.completion import terms_at
 from dsc_lsp.document import Position
-from dsc_lsp.engine.base import Engine, EngineError, GenerationRequest, Prompt
-from dsc_lsp.measure.bench import percentiles
+from dsc_lsp.engine.base import Engine, EngineError, GenerationRequest, Prompt, Tokenizer
+from dsc_lsp.measure.percentiles import percentiles
 from dsc_lsp.measure.traces import Edit, Trace, shipped
-from dsc_lsp.models import SHAPES
-from dsc_lsp.prompt import Prompts
-from dsc_lsp.repository import Repository
+from dsc_lsp.models import DEEPSEEK_CODER_BASE, SHAPES
+from dsc_lsp.prompt import Prompts, Terms
 from dsc_lsp.settings import Settings
 
-_REAL = ("deepseek-coder-1.3b", "deepseek-coder-6.7b", "deepseek-coder-33b")
+if TYPE_CHECKING:
+    from dsc_lsp.engine.local import LocalEngine
+
+# The one that the goals are about first.
+_REAL = ("deepseek-coder-6.7b", "deepseek-coder-1.3b", "deepseek-coder-33b")
 _WARM_UP_KEYS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is measured: so many keys of the trace, and prompts for ``generate``."""
+    """What is measured: so many keys, a quarter without drafts, fewer with ``generate``."""
 
     device: str = "auto"
     shapes: tuple[str, ...] = _REAL
@@ -50,12 +54,21 @@ class Plan:
     keys: int = 200
     baseline_prompts: int = 10
 
+    @property
+    def settings(self) -> Settings:
+        """The settings of every engine."""
+        return Settings(
+            device=self.device,
+            context_tokens=self.prompt_tokens + self.new_tokens,
+            max_new_tokens=self.new_tokens,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of the trace: the prompt after it, and what the answer cost."""
+    """A key of the trace: the length of the prompt after it, and what the answer cost."""
 
-    prompt: Prompt
+    prompt_tokens: int
     total_ms: float
     first_token_ms: float
     prefilled: int
@@ -78,31 +91,51 @@ def measure(plan: Plan, output: Path, say: Callable[[str], None] = lambda _text:
             continue
         say(f"{name} …")
         failed.pop(name, None)
+        begun = time.perf_counter()
         try:
             parts[name] = work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are measured
             failed[name] = f"{type(error).__name__}: {error}"
             say(f"{name} failed: {failed[name]}")
+        else:
+            told = {key: one for key, one in parts[name].items() if key not in _RAW}
+            say(f"{name}, {time.perf_counter() - begun:.0f} s: {json.dumps(told)}")
         output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        _give_back(plan)
     return results
 
 
 def table(results: Any) -> str:
     """Return the results as Markdown."""
+    parts = results["parts"]
     lines = [results["machine"], ""]
     lines += ["| compared | equal | largest gap of logits |", "|---|---|---|"]
     lines += [
         f"| {one['name']} | {one['equal']} of {one['compared']} | {one['largest_gap']:.1e} |"
-        for one in results["parts"].get("correctness", ())
+        for one in parts.get("correctness", {"proofs": ()})["proofs"]
     ]
-    names = [name for name in SHAPES if name in results["parts"]]
+    names = [name for name in SHAPES if any(part.startswith(name) for part in parts)]
     lines += ["", "| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    told = [
+        {key: one for of in _OF_A_SHAPE for key, one in parts.get(name + of, {}).items()}
+        for name in names
+    ]
     for text, cell in _ROWS.items():
-        cells = [cell(results["parts"][name]) for name in names]
-        lines.append(f"| {text} | " + " | ".join(cells) + " |")
+        lines.append(f"| {text} | " + " | ".join(_cell(cell, one) for one in told) + " |")
     lines += [f"\n{name} failed: {reason}" for name, reason in results["failed"].items()]
     return "\n".join(lines)
 
+
+def _cell(cell: Callable[[Any], str], told: Any) -> str:
+    try:
+        return cell(told)
+    except KeyError:  # That part has not been measured.
+        return "–"
+
+
+_TYPED, _TAKEN_APART, _GENERATE = "", ", a token taken apart", ", generate"
+_OF_A_SHAPE = (_TYPED, _TAKEN_APART, _GENERATE)
+_RAW = {"keys", "operations"}
 
 _ROWS: dict[str, Callable[[Any], str]] = {
     "prompt, tokens (median)": lambda one: f"{one['prompt_tokens_median']:.0f}",
@@ -110,15 +143,28 @@ _ROWS: dict[str, Callable[[Any], str]] = {
     "read at a key, tokens (median)": lambda one: f"{one['prefilled_tokens_median']:.0f}",
     "key to answer, ms p50": lambda one: f"{one['keystroke_ms']['p50']:.1f}",
     "key to answer, ms p95": lambda one: f"{one['keystroke_ms']['p95']:.1f}",
+    "the same without drafts, p50": lambda one: f"{one['without_drafts_ms']['p50']:.1f}",
+    "the same without drafts, p95": lambda one: f"{one['without_drafts_ms']['p95']:.1f}",
     "key to first token, ms p50": lambda one: f"{one['first_token_ms']['p50']:.1f}",
     "`generate`, ms p50": lambda one: f"{one['generate_keystroke_ms']['p50']:.1f}",
-    "`generate` / ours": lambda one: f"{one['ratio_to_generate']:.1f}",
+    "`generate` with cuDNN's attention, ms p50": lambda one: (
+        f"{one['generate_cudnn_ms']['p50']:.1f}"
+    ),
+    "the faster of these / ours": lambda one: f"{_faster(one) / one['keystroke_ms']['p50']:.1f}",
+    "the same without drafts": lambda one: f"{_faster(one) / one['without_drafts_ms']['p50']:.1f}",
     "runs of the model a key (mean; fewer than tokens where drafts hold)": lambda one: (
         f"{one['steps_mean']:.1f}"
     ),
-    "decode, ms a step": lambda one: f"{one['decode_step_ms']:.2f}",
+    "decode without drafts, ms a token": lambda one: f"{one['decode_step_ms']:.2f}",
     "a token's graph, ms with whole / split attention": lambda one: (
         " / ".join(f"{ms:.2f}" for ms in one["token_ms"].values()) or "–"
+    ),
+    "of it products with matrices, ms": lambda one: (
+        f"{sum(part['ms'] for part in one['products'].values()):.2f}"
+    ),
+    "these, share of the memory's bandwidth": lambda one: ", ".join(
+        f"{name} {100 * part['bytes'] / one['bandwidth'] / part['ms'] * 1000:.0f} %"
+        for name, part in one["products"].items()
     ),
     "memory, GB/s (a copy)": lambda one: f"{one['bandwidth'] / 1e9:.0f}",
     "decode, share of the roofline": lambda one: f"{100 * one['roofline_share']:.0f} %",
@@ -127,106 +173,140 @@ _ROWS: dict[str, Callable[[Any], str]] = {
 }
 
 
+def _faster(told: Any) -> float:
+    return min(told["generate_keystroke_ms"]["p50"], told["generate_cudnn_ms"]["p50"])
+
+
 def _parts(plan: Plan) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "correctness", lambda: _correctness(plan)
     for shape in plan.shapes:
-        yield shape, lambda shape=shape: _shape(shape, plan)
+        yield shape + _TYPED, lambda shape=shape: _typed(shape, plan)
+        yield shape + _TAKEN_APART, lambda shape=shape: _taken_apart(shape, plan)
+        yield shape + _GENERATE, lambda shape=shape: _generate(shape, plan)
 
 
 def _correctness(plan: Plan) -> Any:
     from dsc_lsp.engine.proof import proofs
 
-    return [asdict(proof) for proof in proofs(plan.device)]
+    return {"proofs": [asdict(proof) for proof in proofs(plan.device)]}
 
 
-def _shape(shape: str, plan: Plan) -> Any:
+def _typed(shape: str, plan: Plan) -> Any:
     from dsc_lsp.engine.devices import forget_peak, peak_bytes
     from dsc_lsp.engine.roofline import copy_bandwidth
-    from dsc_lsp.engine.room import give_back
     from dsc_lsp.engine.shapes import open_shape
 
-    settings = Settings(
-        device=plan.device,
-        context_tokens=plan.prompt_tokens + plan.new_tokens,
-        max_new_tokens=plan.new_tokens,
-    )
     begun = time.perf_counter()
-    engine = open_shape(shape, settings)
+    engine = open_shape(shape, plan.settings)
     open_seconds = time.perf_counter() - begun
-    device = engine.device
-    forget_peak(device)
-    keys = list(_type(settings, engine, plan))[_WARM_UP_KEYS:]
-    peak, per_position = peak_bytes(device), engine.bytes_per_position
-    weights, token_ms = engine.weight_bytes, engine.token_ms
-    engine.close()
-    del engine
-    gc.collect()
-    give_back(device)
-    steps = sum(key.steps for key in keys)
-    step_ms = sum(key.decode_ms for key in keys) / max(1, steps)
-    context = statistics.median(len(key.prompt.ids) for key in keys) + plan.new_tokens / 2
-    bandwidth = copy_bandwidth(device)
-    ours = percentiles(key.total_ms for key in keys)
-    generate = percentiles(_generate_ms(shape, settings, keys, plan))
-    return {
-        "keys": len(keys),
-        "prompt_tokens_median": statistics.median(len(key.prompt.ids) for key in keys),
+    forget_peak(engine.device)
+    keys = _type(engine, plan, plan.keys)
+    engine.drafts = False
+    plain = _type(engine, plan, 1 + plan.keys // 4)
+    peak = peak_bytes(engine.device)
+    step_ms = sum(key.decode_ms for key in plain) / max(1, sum(key.steps for key in plain))
+    prompt_tokens = statistics.median(key.prompt_tokens for key in keys)
+    bandwidth = copy_bandwidth(engine.device)
+    read = engine.weight_bytes + engine.bytes_per_position * (prompt_tokens + plan.new_tokens / 2)
+    told = {
+        "prompt_tokens_median": prompt_tokens,
         "new_tokens_median": statistics.median(key.tokens for key in keys),
         "prefilled_tokens_median": statistics.median(key.prefilled for key in keys),
-        "keystroke_ms": asdict(ours),
+        "keystroke_ms": asdict(percentiles(key.total_ms for key in keys)),
+        "without_drafts_ms": asdict(percentiles(key.total_ms for key in plain)),
         "first_token_ms": asdict(percentiles(key.first_token_ms for key in keys)),
-        "generate_keystroke_ms": asdict(generate),
-        "ratio_to_generate": generate.p50 / ours.p50,
-        "steps_mean": steps / len(keys),
+        "steps_mean": statistics.mean(key.steps for key in keys),
         "decode_step_ms": step_ms,
-        "token_ms": token_ms,
+        "token_ms": engine.token_ms,
         "bandwidth": bandwidth,
-        "roofline_share": (weights + per_position * context) / bandwidth / (step_ms / 1000),
+        "roofline_share": read / bandwidth / (step_ms / 1000),
         "peak_bytes": peak,
         "open_seconds": open_seconds,
+        "keys": [[asdict(key) for key in some] for some in (keys, plain)],
+    }
+    engine.close()
+    return told
+
+
+def _taken_apart(shape: str, plan: Plan) -> Any:
+    from dsc_lsp.engine.shapes import random_model
+    from dsc_lsp.engine.token_parts import operations, products
+
+    model = random_model(shape, plan.settings)
+    tokens = plan.settings.context_tokens
+    return {
+        "products": {name: asdict(part) for name, part in products(model).items()},
+        "operations": [asdict(one) for one in operations(model, tokens)],
     }
 
 
-def _type(settings: Settings, engine: Engine, plan: Plan) -> Iterator[Key]:
+def _type(engine: "LocalEngine", plan: Plan, keys: int) -> list[Key]:
     """Type the trace, waiting at each key for all the new tokens, whatever they say."""
-    trace = _long_enough(plan.prompt_tokens)
-    repository, prompts = Repository(), Prompts()
-    repository.update(trace.document())
-    for cursor in itertools.islice(trace.cursors(), plan.keys + _WARM_UP_KEYS):
+    engine.forget()
+    typed = itertools.islice(_prompts(engine.tokenizer, plan), _WARM_UP_KEYS + keys)
+    return [_answered(engine, prompt, plan.new_tokens, begun) for prompt, begun in typed][
+        _WARM_UP_KEYS:
+    ]
+
+
+def _answered(engine: Engine, prompt: Prompt, tokens: int, begun: float) -> Key:
+    generation = engine.generate(GenerationRequest(prompt, tokens), CancelToken())
+    written = sum(1 for _ in itertools.islice(generation.tokens, 1))
+    first_token_ms = (time.perf_counter() - begun) * 1000
+    written += sum(1 for _ in generation.tokens)
+    effort = generation.effort
+    return Key(
+        len(prompt.ids),
+        (time.perf_counter() - begun) * 1000,
+        first_token_ms,
+        generation.prompt_tokens - generation.reused_tokens,
+        effort.decode_ms,
+        effort.steps,
+        written,
+    )
+
+
+def _prompts(tokenizer: Tokenizer, plan: Plan) -> Iterator[tuple[Prompt, float]]:
+    """Yield the prompt after each key, and when the key was pressed."""
+    terms, prompts = Terms(DEEPSEEK_CODER_BASE, tokenizer, plan.prompt_tokens), Prompts()
+    cursors = _long_enough(plan.prompt_tokens).cursors()
+    while True:
         begun = time.perf_counter()
-        repository.update(cursor.document)
-        prompt = prompts.at(cursor, terms_at(cursor, settings, engine, repository))
-        request = GenerationRequest(prompt, plan.new_tokens)
-        generation = engine.generate(request, CancelToken())
-        next(generation.tokens, None)
-        first_token_ms = (time.perf_counter() - begun) * 1000
-        tokens = 1 + sum(1 for _ in generation.tokens)
-        yield Key(
-            prompt,
-            (time.perf_counter() - begun) * 1000,
-            first_token_ms,
-            generation.prompt_tokens - generation.reused_tokens,
-            generation.effort.decode_ms,
-            generation.effort.steps,
-            tokens,
-        )
+        cursor = next(cursors, None)
+        if cursor is None:
+            return
+        yield prompts.at(cursor, terms), begun
 
 
-def _generate_ms(
-    shape: str, settings: Settings, keys: Sequence[Key], plan: Plan
-) -> Iterator[float]:
-    """Give ``generate`` some of the same prompts, evenly spread, after one to warm it up."""
+def _generate(shape: str, plan: Plan) -> Any:
+    """Give ``generate`` some of the prompts, with the attentions we use and as torch comes."""
+    from dsc_lsp.engine.devices import use_cuda
     from dsc_lsp.engine.reference import open_reference
 
-    engine = open_reference(settings, shape=shape)
-    chosen = keys[:: max(1, len(keys) // plan.baseline_prompts)][: plan.baseline_prompts]
-    for number, key in enumerate([keys[0], *chosen]):
-        begun = time.perf_counter()
-        for _ in engine.generate(GenerationRequest(key.prompt, key.tokens), CancelToken()).tokens:
-            pass
-        if number:
-            yield (time.perf_counter() - begun) * 1000
+    engine = open_reference(plan.settings, shape=shape)
+    prompts = itertools.islice(_prompts(engine.tokenizer, plan), _WARM_UP_KEYS + plan.keys)
+    typed = [prompt for prompt, _ in prompts][_WARM_UP_KEYS:]
+    chosen = typed[:: max(1, len(typed) // plan.baseline_prompts)][: plan.baseline_prompts]
+    told = dict[str, Any]()
+    for name, with_cudnn in {"generate_keystroke_ms": False, "generate_cudnn_ms": True}.items():
+        use_cuda(with_cudnn=with_cudnn)
+        times = list[float]()
+        for prompt in [typed[0], *chosen]:  # once to warm it up
+            key = _answered(engine, prompt, plan.new_tokens, time.perf_counter())
+            times.append(key.total_ms)
+        told[name] = asdict(percentiles(times[1:]))
+        told[f"{name}_each"] = times
     engine.close()
+    return told
+
+
+def _give_back(plan: Plan) -> None:
+    """Return what a part has occupied, also where it failed."""
+    from dsc_lsp.engine.devices import choose_device
+    from dsc_lsp.engine.room import give_back
+
+    gc.collect()
+    give_back(choose_device(plan.device))
 
 
 def _long_enough(tokens: int) -> Trace:

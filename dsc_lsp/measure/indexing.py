@@ -22,9 +22,9 @@ import psutil
 from dsc_lsp import context
 from dsc_lsp.completion import context_at
 from dsc_lsp.document import Cursor, Document, Position
-from dsc_lsp.measure.bench import percentiles
 from dsc_lsp.measure.fixed import FixedEngine
 from dsc_lsp.measure.lateness import Looks, idle_process, lateness, looks_until
+from dsc_lsp.measure.percentiles import percentiles
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
 from dsc_lsp.repository import IndexReport, Repository
 from dsc_lsp.repository.files import read, walk

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from dsc_lsp.document import Position
 from dsc_lsp.editor import Editor
-from dsc_lsp.measure.bench import Percentiles, percentiles
+from dsc_lsp.measure.percentiles import Percentiles, percentiles
 
 _SERVER = (sys.executable, "-m", "dsc_lsp", "--stdio")
 _BARE = (

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dsc_lsp.measure.bench import percentiles
+from dsc_lsp.measure.percentiles import percentiles
 
 _LOOK_SECONDS = 0.001
 _LATE_MS = 5.0

@@ -19,7 +19,7 @@ import psutil
 
 from dsc_lsp.lookup.index import Index
 from dsc_lsp.lookup.lexemes import lexeme_at
-from dsc_lsp.measure.bench import Percentiles, percentiles
+from dsc_lsp.measure.percentiles import Percentiles, percentiles
 from dsc_lsp.repository.files import walk
 
 _EDITS_OF_A_FILE = 5

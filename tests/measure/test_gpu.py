@@ -1,6 +1,10 @@
 """The GPU script, on a CPU with tiny shapes: it measures, goes on where it was, and can fail."""
 
+import importlib.metadata
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,26 +37,37 @@ def test_it_measures_prints_a_table_and_goes_on_where_it_was(
     output = tmp_path / "gpu.json"
     arguments = [*ARGUMENTS, "--output", str(output)]
     assert gpu.main(arguments) == 0
-    printed = capsys.readouterr().out
+    told = capsys.readouterr()
     parts = json.loads(output.read_text())["parts"]
-    assert all(one["equal"] == one["compared"] for one in parts["correctness"])
+    assert all(one["equal"] == one["compared"] for one in parts["correctness"]["proofs"])
     tiny = parts["tiny"]
-    assert tiny["keys"] == 6
+    assert [len(keys) for keys in tiny["keys"]] == [6, 2]
     assert tiny["new_tokens_median"] == 16
     assert 0 < tiny["steps_mean"] <= 15
+    assert {key["steps"] for key in tiny["keys"][1]} == {15}, "without drafts"
     assert 60 <= tiny["prompt_tokens_median"] <= 120
-    assert tiny["generate_keystroke_ms"]["p50"] > 0
     assert tiny["roofline_share"] > 0
-    for line in ("| | tiny |", "| `generate` / ours | ", "| peak memory, GiB | "):
-        assert line in printed
+    apart = parts["tiny, a token taken apart"]
+    assert all(part["ms"] > 0 < part["bytes"] for part in apart["products"].values())
+    assert apart["operations"][0]["us"] > 0
+    generate = parts["tiny, generate"]
+    assert len(generate["generate_keystroke_ms_each"]) == 1 + 6
+    assert "| | tiny |" in told.out
+    rows = [line for line in told.out.splitlines() if line.startswith("| ")]
+    assert [row for row in rows if row.endswith("| – |")] == [
+        "| a token's graph, ms with whole / split attention | – |"
+    ], "a CPU has no graphs, all else is measured"
+    for name in parts:
+        assert f"\n{name}, " in f"\n{told.err}", "each part is told as soon as it is there"
 
     def again(*_arguments: Any) -> Any:
         raise AssertionError("it was measured before")
 
-    monkeypatch.setattr(gpu, "_shape", again)
-    monkeypatch.setattr(gpu, "_correctness", again)
+    for part in ("_typed", "_taken_apart", "_generate"):
+        monkeypatch.setattr(gpu, part, again)
+    monkeypatch.setattr(proof, "proofs", again)
     assert gpu.main(arguments) == 0
-    assert capsys.readouterr().out == printed
+    assert capsys.readouterr().out == told.out
     assert gpu.main([*arguments, "--keys", "7"]) == 1, "other numbers are measured anew"
     told = capsys.readouterr()
     assert "tiny failed: AssertionError: it was measured before" in told.out
@@ -64,15 +79,17 @@ def test_each_shape_may_be_a_run_of_its_own_and_one_that_fails_is_tried_again(
 ) -> None:
     output = tmp_path / "gpu.json"
     arguments = [*ARGUMENTS, "--output", str(output)]
-    measured, fits = gpu._shape, False
+    measured, fits = gpu._typed, False
 
-    def shape(name: str, plan: gpu.Plan) -> Any:
+    def typed(name: str, plan: gpu.Plan) -> Any:
         if name != "tiny" and not fits:
             raise torch.OutOfMemoryError("Tried to allocate 62 GiB")
         return measured("tiny", plan)
 
-    monkeypatch.setattr(gpu, "_shape", shape)
-    monkeypatch.setattr(gpu, "_correctness", lambda _plan: [])
+    monkeypatch.setattr(gpu, "_typed", typed)
+    for part in ("_taken_apart", "_generate"):
+        monkeypatch.setattr(gpu, part, lambda _name, _plan: {})
+    monkeypatch.setattr(gpu, "_correctness", lambda _plan: {"proofs": []})
     assert gpu.main(arguments) == 0
     large = [*arguments[:2], "--shape", "deepseek-coder-33b", *arguments[4:]]
     assert gpu.main(large) == 1
@@ -91,7 +108,7 @@ def test_a_part_that_is_cut_off_leaves_those_before_it(
         raise KeyboardInterrupt
 
     output = tmp_path / "gpu.json"
-    monkeypatch.setattr(gpu, "_shape", cut_off)
+    monkeypatch.setattr(gpu, "_typed", cut_off)
     with pytest.raises(KeyboardInterrupt):
         gpu.main([*ARGUMENTS, "--output", str(output)])
     assert list(json.loads(output.read_text())["parts"]) == ["correctness"]
@@ -109,6 +126,23 @@ def test_without_arguments_it_measures_the_three_shapes_as_the_goal_asks(
     assert plan == gpu.Plan()
     assert len(plan.shapes) == 3
     assert (plan.prompt_tokens, plan.new_tokens) == (2048, 16)
+
+
+def test_it_needs_only_what_a_machine_with_torch_and_transformers_has() -> None:
+    """Nothing can be fetched where GPUs are lent, and most of our packages are not there."""
+    needed = "torch transformers tokenizers safetensors numpy psutil tqdm threadpoolctl dsc_lsp"
+    imports = "import dsc_lsp.measure.gpu as gpu, dsc_lsp.engine.token_parts"
+    run = f"{imports}, dsc_lsp.engine.proof, dsc_lsp.engine.reference; gpu.Plan().settings"
+    told = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"{run}; {told}"], capture_output=True, check=True, text=True
+    )
+    modules = set(loaded.stdout.split()) & set(importlib.metadata.packages_distributions())
+    ours = {
+        re.split(r"[^\w-]", requirement)[0].lower().replace("-", "_")
+        for requirement in importlib.metadata.requires("dsc-lsp") or ()
+    }
+    assert {name for name in modules if name.lower() in ours} <= set(needed.split())
 
 
 def test_a_device_that_is_not_there_is_one_line(

@@ -19,7 +19,6 @@ from dsc_lsp.completion import prompt_at
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine, GenerationRequest
-from dsc_lsp.engine.drafts import Thrift
 from dsc_lsp.engine.remote import servers
 from dsc_lsp.engine.remote.dialects import Chunk
 from dsc_lsp.models import STARTER_CHECKPOINT
@@ -45,13 +44,6 @@ class Timing:
         self.decoded += decoded
 
 
-class Never(Thrift):
-    """Checks no draft."""
-
-    def worth(self, _source: str) -> int:
-        return 0
-
-
 def main() -> None:
     """Measure and print."""
     own = list[dict[str, float]]()
@@ -72,7 +64,7 @@ def main() -> None:
         settings = Settings(remote_url=f"{server.root}/v1", remote_fallback=False)
         there = open_engine(settings, quietly)
         here, without = (open_engine(local_settings, quietly) for _ in range(2))
-        object.__setattr__(without, "_thrift", Never())
+        without.drafts = False
         for _ in range(REPEATS):
             for cursor in _keys():
                 request = GenerationRequest(prompt_at(cursor, local_settings, here), TOKENS)

@@ -70,6 +70,22 @@ def test_the_accelerator_is_taken_and_others_are_named() -> None:
         choose_device("cuda:2")
 
 
+@pytest.mark.usefixtures("two_gpus")
+def test_on_cuda_no_attention_makes_a_plan_for_each_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (9, 0))
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    try:
+        residence_of(device="cpu", dtype="auto", quantization="none")
+        assert torch.backends.cuda.cudnn_sdp_enabled()
+        residence_of(device="auto", dtype="auto", quantization="none")
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
+
+
 @pytest.mark.parametrize("wanted", ["", "abacus", "cuda:", "cuda:x", "gpu"])
 def test_what_is_no_device(wanted: str) -> None:
     with pytest.raises(EngineError, match=r"is not a device\. Set `dsc\.device` to auto"):

@@ -1,11 +1,13 @@
 """Graphs say what each operation by itself says, wherever they stand, and fail into it."""
 
+import gc
 import itertools
 import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.engine import graphs, llama, room, split_attention
 from dsc_lsp.engine.base import GenerationRequest, Prompt, PromptPart
-from dsc_lsp.engine.graphs import WIDEST, GraphSteps, bucket_of, steps_over
+from dsc_lsp.engine.graphs import WIDEST, CudaGraphs, GraphSteps, bucket_of, steps_over
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
 from dsc_lsp.engine.local import LocalEngine
@@ -154,12 +156,22 @@ def test_split_attention_that_is_not_right_or_not_there_is_not_used(
 
 @pytest.mark.parametrize(
     ("length", "kv_heads", "parts"),
-    [(512, 32, 4), (2048, 32, 8), (2048, 8, 16), (16_384, 8, 32), (2112, 8, 4), (64, 8, 1)],
+    [
+        (512, 32, 4),
+        (2048, 32, 8),
+        (2048, 8, 16),
+        (16_384, 8, 32),
+        (2112, 8, 12),
+        (2112, 32, 6),
+        (2048, 300, 1),
+        (64, 8, 1),
+    ],
 )
 def test_keys_are_cut_so_that_a_large_device_is_busy(
     length: int, kv_heads: int, parts: int
 ) -> None:
     assert split_attention.parts_of(length, kv_heads) == parts
+    assert length % parts == 0
 
 
 def test_adjustments_see_the_logits_of_their_own_step(model: Llama) -> None:
@@ -210,6 +222,21 @@ def test_where_capturing_fails_everything_runs_eagerly(
     refusing = Refusing()
     falls_back(model, refusing, caplog)
     assert refusing.captures == 1, "it is not tried again at every token"
+
+
+@pytest.mark.parametrize("fails", ["capture_begin", "capture_end"])
+def test_after_a_capture_that_failed_garbage_is_collected_again(
+    model: Llama, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """CUDA itself is played: its second error, at the end of a spoilt capture, is a real one's."""
+    cuda = MagicMock()
+    getattr(cuda.CUDAGraph.return_value, fails).side_effect = RuntimeError("capture invalidated")
+    monkeypatch.setattr(torch, "cuda", cuda)
+    collecting = list[bool]()
+    with pytest.raises(RuntimeError, match="capture invalidated"):
+        CudaGraphs(model.device).capture(lambda: collecting.append(gc.isenabled()))
+    assert collecting in ([True], [True, False]), "none during the capture itself"
+    assert gc.isenabled()
 
 
 def falls_back(model: Llama, backend: RecordedGraphs, caplog: pytest.LogCaptureFixture) -> None:
