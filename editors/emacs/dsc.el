@@ -161,6 +161,7 @@ Eglot has one server for a buffer: this one takes the place of others in MODES."
 (declare-function lsp-inline-completion--clear-overlay "lsp-inline-completion")
 (declare-function lsp-get "lsp-protocol")
 (declare-function lsp-make-inline-completion-item "lsp-protocol")
+(declare-function lsp-make-position "lsp-protocol")
 (declare-function lsp-make-range "lsp-protocol")
 (declare-function lsp--point-to-position "lsp-mode")
 (declare-function lsp--position-to-point "lsp-mode")
@@ -231,11 +232,18 @@ At the end of a line, it is the whole next one."
             (list (lsp-make-inline-completion-item
                    :insertText (substring rest (length taken))
                    :range? (lsp-make-range
-                            :start (lsp--point-to-position (point))
+                            :start (dsc--lsp-position (point))
                             ;; What stands behind point is replaced with the last part only.
-                            :end (lsp--point-to-position (+ (point) (- end place))))
+                            :end (dsc--lsp-position (+ (point) (- end place))))
                    :command? (lsp-get item :command))))
       (lsp-inline-completion-show-overlay))))
+
+(defun dsc--lsp-position (place)
+  "Return the position of a PLACE as lsp-mode has those of servers."
+  ;; Its own is a plist even where what servers send are hash tables.
+  (let ((position (lsp--point-to-position place)))
+    (lsp-make-position :line (plist-get position :line)
+                       :character (plist-get position :character))))
 
 (defun dsc-lsp-next ()
   "Show lsp-mode's next suggestion; the server is asked for others."
