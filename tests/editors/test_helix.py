@@ -19,7 +19,8 @@ pytestmark = pytest.mark.editor
 
 SCRIPTED = f"exec {sys.executable} -m tests.editors.scripted_server"
 OTHER = f"exec {sys.executable} -m tests.editors.other_server"
-WHOLE = "total = sum(item.price for item in items)"
+ITEM = "sum(item.price for item in items)"
+WHOLE = f"total = {ITEM}"
 
 Start = Callable[..., Terminal]
 
@@ -89,7 +90,7 @@ def saved(editor: Terminal, home: Sandbox, text: str) -> None:
 def test_a_suggestion_stands_in_the_popup_and_is_taken(start: Start, home: Sandbox) -> None:
     editor = ready(start(), home)
     editor.type("itotal = su")
-    editor.until("sum(item.price for item in items)")
+    editor.until(ITEM)
     editor.press("Tab")
     # What is chosen has its text in the buffer and the whole of it beside the popup.
     editor.until(WHOLE, "dsc-lsp, scripted")
@@ -156,7 +157,7 @@ def test_a_wrong_path_is_told_and_mended_without_leaving(start: Start, home: San
     editor.press("Enter")
     ready(editor, home)
     editor.type("itotal = su")
-    editor.until(WHOLE)
+    editor.until(ITEM)
 
 
 def test_a_python_without_the_server_is_told(start: Start) -> None:
@@ -183,15 +184,20 @@ def test_a_server_that_is_killed_is_told_and_can_be_started_again(
     editor.press("Enter")
     home.until_event("loaded", times=2)
     editor.type("itotal = su")
-    editor.until(WHOLE)
+    editor.until(ITEM)
 
 
-def test_a_wrong_setting_and_a_file_that_is_too_long_are_told(start: Start, home: Sandbox) -> None:
-    settings = 'maxLines = "many"\nmaxDocumentCharacters = 1000'
-    editor = start("# long\n" * 200, more=f"[language-server.dsc.config]\n{settings}\n")
-    editor.until("dsc.maxLines")
-    editor.type("getotal = su")
-    editor.until("no suggestions in files of more than 1000 characters")
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ('maxLines = "many"', "dsc.maxLines"),
+        ("maxDocumentCharacters = 1000", "no suggestions in files of more than 1000 characters"),
+    ],
+    ids=["a wrong setting", "a file that is too long"],
+)
+def test_what_the_server_says_is_shown(start: Start, setting: str, said: str) -> None:
+    editor = start("# long\n" * 200, more=f"[language-server.dsc.config]\n{setting}\n")
+    editor.until(said)
 
 
 def test_every_language_of_the_file_has_the_server_behind_its_own(
