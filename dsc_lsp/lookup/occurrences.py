@@ -11,12 +11,15 @@ from dsc_lsp.lookup.lexemes import IS_WORD, Places, word_before
 from dsc_lsp.lookup.segment import LONGEST, Segment, Text, folder_number, plain
 
 _OF_A_TEXT = 16
-"""So many places of each text or segment are looked at."""
-_OF_A_WORD = 64
-"""So many are looked at for a word half written, most of which go on otherwise."""
-_MOST = 24
-_SCANNED = 64 * 1024
-"""So many code points of the cursor's own file is looked through on either side."""
+"""So many places of either side of the cursor's own file are looked at, and of all others."""
+_AT_LEAST = 4
+"""Of the others so many each at least, more by their share of all text: what is common in a large
+repository would else be heard several times over."""
+_WORDS = 4
+"""So many times as many are looked at for a word half written, most of which go on otherwise."""
+_MOST = 16
+_SCANNED = 128 * 1024
+"""So many code points of the cursor's own file are looked through on either side."""
 _NEAR_BYTES = 8_000
 """So much on either side is near: its lines and words are known, and what stands before."""
 
@@ -174,7 +177,8 @@ def _places(
     nearness += [AFTER] * len(behind)
     numbered: list[int] = []
     for source, begin in zip(sources.each, sources.begins, strict=True):
-        found = _places_in(source, before, started)
+        share = _OF_A_TEXT * len(source.text.data) // sources.size
+        found = _places_in(source, before, started, max(_AT_LEAST, share))
         places += found
         texts += [source.text.data] * len(found)
         numbered += [begin + place for place in found]
@@ -183,15 +187,15 @@ def _places(
     return texts, places, np.concatenate((np.array(nearness, np.int64), far))
 
 
-def _places_in(source: Source, before: bytes, started: bytes) -> list[int]:
+def _places_in(source: Source, before: bytes, started: bytes, most: int) -> list[int]:
     data = source.text.data
     if source.segment is None:
-        return [place for place in source.text.scan(before, _OF_A_TEXT) if data[place]]
-    places = source.segment.nearest(before, _OF_A_TEXT)
+        return [place for place in source.text.scan(before, most) if data[place]]
+    places = source.segment.nearest(before, most)
     if not started:
         return places
     # The places at which lexemes begin know nothing of the middles of words.
-    begun = source.segment.nearest(before[: -len(started)], _OF_A_WORD)
+    begun = source.segment.nearest(before[: -len(started)], _WORDS * most)
     length = len(started)
     return list({*places, *(at + length for at in begun if data.startswith(started, at))})
 

@@ -35,7 +35,7 @@ class Prediction:
     def __init__(self, around: Surroundings, sources: Sources) -> None:
         self.size = around.size + sources.size
         self._around = around
-        self._sources = sources
+        self.sources = sources
         self._describer = Describer(around)
         self._answers: dict[str, tuple[Continuation, ...]] = {}
 
@@ -57,7 +57,7 @@ class Prediction:
 
     def _evidence(self, generated: str) -> tuple[Description, Places]:
         encoded = generated.encode("utf-8", "replace")
-        found = occurrences(self._around, self._sources, encoded)
+        found = occurrences(self._around, self.sources, encoded)
         return self._describer.describe(found, encoded), found.lengths
 
     def _continuations(self, generated: str) -> tuple[Continuation, ...]:

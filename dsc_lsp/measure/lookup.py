@@ -35,9 +35,9 @@ class Report:
 
     ``build_seconds`` is the time to know all files, of which ``reading_seconds`` went to the disk.
     ``megabytes`` is what the process has grown by then, ``peak_megabytes`` the most in between.
-    ``update_ms`` is one edit of one file. ``first_question_ms`` is the first question at a
-    cursor, which reads the cursor's file; ``next_question_ms`` those as the answer grows, lexeme
-    by lexeme.
+    ``update_ms`` is one edit of one file, ``edited_question_ms`` the question after it, as while
+    somebody types. ``first_question_ms`` is the first question at a cursor, which reads the
+    cursor's file; ``next_question_ms`` those as the answer grows, lexeme by lexeme.
     """
 
     files: int
@@ -48,6 +48,7 @@ class Report:
     peak_megabytes: float
     updates: int
     update_ms: Percentiles
+    edited_question_ms: Percentiles
     questions: int
     first_question_ms: Percentiles
     next_question_ms: Percentiles
@@ -86,7 +87,7 @@ def measure(paths: Sequence[Path], choice: random.Random, *, cursors: int) -> Re
         start = time.perf_counter()
         index.update_all(texts)
         build_seconds = time.perf_counter() - start
-    updates = list(_update_ms(index, paths, choice, files=cursors // 4))
+    edits = list(_edit_ms(index, paths, choice, files=cursors // 4))
     index.settle()
     first: list[float] = []
     others: list[float] = []
@@ -100,8 +101,9 @@ def measure(paths: Sequence[Path], choice: random.Random, *, cursors: int) -> Re
         reading_seconds=texts.seconds,
         megabytes=memory.grown,
         peak_megabytes=memory.peak,
-        updates=len(updates),
-        update_ms=percentiles(updates),
+        updates=len(edits),
+        update_ms=percentiles([update for update, _ in edits]),
+        edited_question_ms=percentiles([question for _, question in edits]),
         questions=len(first) + len(others),
         first_question_ms=percentiles(first),
         next_question_ms=percentiles(others),
@@ -154,18 +156,22 @@ class _Memory:
         return self._process.memory_info().rss / _MEGABYTE
 
 
-def _update_ms(
+def _edit_ms(
     index: Index, paths: Sequence[Path], choice: random.Random, *, files: int
-) -> Iterator[float]:
-    """Type a few characters into each of some files, faster than anybody can."""
+) -> Iterator[tuple[float, float]]:
+    """Type a few characters into each of some files, faster than anybody can, and ask there."""
     for path in choice.choices(paths, k=files):
-        text = _read(path)
+        text, uri = _read(path), path.absolute().as_uri()
         at = choice.randrange(len(text) + 1)
         for typed in range(1, _EDITS_OF_A_FILE + 1):
-            edited = text[:at] + "x" * typed + text[at:]
+            before = text[:at] + "x" * typed
+            edited = before + text[at:]
             start = time.perf_counter()
-            index.update(path.absolute().as_uri(), edited)
-            yield _since(start)
+            index.update(uri, edited)
+            update = _since(start)
+            start = time.perf_counter()
+            index.at(uri, before, text[at:]).after("")
+            yield update, _since(start)
             time.sleep(_KEY_SECONDS)
 
 
@@ -208,6 +214,7 @@ def _print(report: Report) -> None:
     )
     rows = (
         (f"{report.updates} edits", report.update_ms),
+        ("questions after an edit", report.edited_question_ms),
         ("first questions", report.first_question_ms),
         ("next questions", report.next_question_ms),
         (f"{report.questions} questions", report.question_ms),

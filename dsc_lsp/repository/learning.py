@@ -25,17 +25,22 @@ _MOST_CHARACTERS = 48_000_000
 """What a lookup of some 200 MB holds; files beyond are known once the editor opens them."""
 
 _PAUSE_SECONDS = 3.0
-"""While a folder is indexed: to sort what is new ten times a second costs as much again."""
+"""While a folder is indexed, at least, and as long as it has been indexed by then: what is new ten
+times a second costs as much again to be sorted, and questions look in each sorted piece."""
 
 _Task: TypeAlias = "Callable[[], None]"
 
 
 @dataclass(eq=False)
 class _Learnt:
-    """A folder's index, up to which of its files it has been read and when, and their lengths."""
+    """A folder's index, up to which of its files it has been read, and their lengths.
+
+    ``begun_seconds`` and ``at_seconds`` are when it was read first and last.
+    """
 
     store: Store
     last_number: int = 0
+    begun_seconds: float = math.inf
     at_seconds: float = -math.inf
     lengths: dict[str, int] = field(default_factory=dict)
 
@@ -98,10 +103,12 @@ class Learning:
         learnt = self._learnt.get(root)
         if learnt is None or self._closed.is_set():
             return
-        if not complete and time.monotonic() < learnt.at_seconds + _PAUSE_SECONDS:
+        pause = max(_PAUSE_SECONDS, learnt.at_seconds - learnt.begun_seconds)
+        if not complete and time.monotonic() < learnt.at_seconds + pause:
             return
         self._index().update_all(self._new_texts(root, learnt))
         learnt.at_seconds = time.monotonic()
+        learnt.begun_seconds = min(learnt.begun_seconds, learnt.at_seconds)
         if complete:
             gone = learnt.lengths.keys() - learnt.store.paths()
             self._forget(root, learnt, list(gone))

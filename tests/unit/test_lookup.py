@@ -263,6 +263,18 @@ def test_an_empty_index_knows_nothing():
     assert list(Index().at(HERE, "x", "y").after("z")) == []
 
 
+def test_of_equal_matches_the_nearest_come_first():
+    line = "\na\nb\ntotal = price * "
+    known = Index()
+    known.update("file:///other/far.py", f"\n{line}far\n")
+    known.update("file:///src/beside.py", f"\n{line}beside\n")
+    before, after = f"x\n{line}above\n{line}nearer\n{line}", f"\n{line}below\n"
+    around = Surroundings.of(HERE, -1, before, after)
+    found = occurrences(around, known.at(HERE, before, after).sources, b"")
+    words = [lexeme_at(data, at) for data, at in zip(found.data, found.places, strict=True)]
+    assert words[:5] == [b"nearer", b"above", b"below", b"beside", b"far"]
+
+
 def test_line_breaks_are_all_the_same():
     assert plain("a\r\nb\rc\n") == b"a\nb\nc\n"
     known = Index()
