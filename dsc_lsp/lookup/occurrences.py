@@ -171,7 +171,9 @@ def _places(
     line = above.data.rfind(b"\n") + 1
     places = [place for place in above.scan(before, _OF_A_TEXT) if place <= line]
     texts, nearness = [above.data] * len(places), [BEFORE] * len(places)
-    behind = [p for p in below.scan(before, _OF_A_TEXT) if p < len(below.data) - LONGEST]
+    found = below.scan(before, _OF_A_TEXT, first=True)
+    # The best of equals stand last, here as above, so that the nearest of them come first.
+    behind = sorted((at for at in found if at < len(below.data) - LONGEST), reverse=True)
     places += behind
     texts += [below.data] * len(behind)
     nearness += [AFTER] * len(behind)

@@ -67,11 +67,11 @@ class Text:
         start = int(self.starts[number])
         return self.data[start : self.data.index(0, start)]
 
-    def scan(self, before: bytes, most: int) -> list[int]:
+    def scan(self, before: bytes, most: int, *, first: bool = False) -> list[int]:
         """Return at most ``most`` places with the longest match, by looking at the whole text.
 
-        Of those that agree equally far, or in many bytes, the last ones; none amid a run of
-        blanks.
+        Of those that agree equally far, or in many bytes, the last ones, or the ``first``; none
+        amid a run of blanks.
         """
         there, wanted = self.array, before[: -LONGEST - 1 : -1]
         ends, depth = there[LONGEST - 1 : -LONGEST] == wanted[0], 1
@@ -88,9 +88,11 @@ class Text:
             agrees = there[places - 1 - looked] == wanted[looked]
             longer = places[agrees]
             if len(longer) < most:
-                return np.concatenate((places[~agrees][len(longer) - most :], longer)).tolist()
+                others, room = places[~agrees], most - len(longer)
+                nearest = others[:room] if first else others[-room:]
+                return np.concatenate((nearest, longer)).tolist()
             places = longer
-        return places[-most:].tolist()
+        return (places[:most] if first else places[-most:]).tolist()
 
     def _behind(self, ends: npt.NDArray[np.bool_], last: int) -> Places:
         places = ends.nonzero()[0] + LONGEST

@@ -275,6 +275,18 @@ def test_of_equal_matches_the_nearest_come_first():
     assert words[:5] == [b"nearer", b"above", b"below", b"beside", b"far"]
 
 
+def test_of_many_equal_matches_in_the_file_those_near_the_cursor_are_looked_at():
+    line = "\n" + "# as long as matches are told apart " * 2 + "\ntotal = price * "
+    before = "x" + "".join(f"{line}above_{number}" for number in range(40)) + line
+    after = "".join(f"{line}below_{number}" for number in range(40)) + "\n"
+    found = occurrences(Surroundings.of(HERE, -1, before, after), NO_SOURCES, b"")
+    words = [lexeme_at(data, at) for data, at in zip(found.data, found.places, strict=True)]
+    assert words[:2] == [b"above_39", b"above_38"]
+    below = Text.of({HERE: after.encode()})
+    nearest = below.scan((before + "\0")[:-1].encode(), 3, first=True)
+    assert [lexeme_at(below.data, at) for at in nearest] == [b"below_0", b"below_1", b"below_2"]
+
+
 def test_line_breaks_are_all_the_same():
     assert plain("a\r\nb\rc\n") == b"a\nb\nc\n"
     known = Index()
