@@ -72,7 +72,8 @@ def _with_bases(types: dict[str, float], by_name: ByName) -> dict[str, float]:
 
 
 def _names(text: str) -> list[str]:
-    return [name for name in _WORD.findall(text) if name not in _NO_BASE]
+    head = text.partition("{")[0]
+    return [name for name in _WORD.findall(head) if name not in _NO_BASE]
 
 
 def _mentioned(name: str, by_name: ByName, kinds: tuple[str, ...]) -> Iterator[str]:

@@ -98,6 +98,10 @@ def _header(whole: Node, body: Node | None, data: bytes, kind: str) -> str:
     before = data[start : whole.start_byte]
     if before.strip():  # something else stands before it in its line
         before = before[: len(before) - len(before.lstrip())]
+    # Members in the line of their type are not shown by themselves.
+    in_a_line = kind == "type" and whole.start_point[0] == whole.end_point[0]
+    if in_a_line and whole.end_byte - whole.start_byte <= _LONGEST_VALUE:
+        body = None
     end = whole.end_byte if body is None else body.start_byte
     text = (before + data[whole.start_byte : end]).decode("utf-8", "replace").rstrip()
     most = _LONGEST_VALUE if kind in ("value", "field") else _LONGEST_HEADER
@@ -129,6 +133,19 @@ _SCRIPT = """
 (program (variable_declaration (variable_declarator name: (identifier) @name)) @value)
 (program (export_statement
   (lexical_declaration (variable_declarator name: (identifier) @name)) @value))
+(program (lexical_declaration (variable_declarator name: (identifier) @name
+  value: (object) @body)) @type)
+(program (export_statement (lexical_declaration (variable_declarator name: (identifier) @name
+  value: (object) @body)) @type))
+(program (lexical_declaration (variable_declarator
+  value: (object (pair key: (property_identifier) @name) @value))))
+(program (export_statement (lexical_declaration (variable_declarator
+  value: (object (pair key: (property_identifier) @name) @value)))))
+(program (expression_statement (assignment_expression
+  left: (member_expression property: (_) @name)
+  right: [(function_expression body: (_) @body) (arrow_function body: (_) @body)]) @function))
+(program (expression_statement (assignment_expression
+  left: (member_expression property: (_) @name)) @value))
 (assignment_expression left: (member_expression object: (this) property: (_) @name)) @field
 """
 _TYPESCRIPT = (
@@ -141,7 +158,14 @@ _TYPESCRIPT = (
 (interface_body (property_signature name: (_) @name) @value)
 (interface_body (method_signature name: (_) @name) @value)
 (type_alias_declaration name: (_) @name) @value
-(enum_declaration name: (_) @name) @value
+(type_alias_declaration name: (_) @name value: (object_type) @body) @type
+(type_alias_declaration name: (_) @name
+  value: (intersection_type (object_type) @body)) @type
+(object_type (property_signature name: (_) @name) @value)
+(object_type (method_signature name: (_) @name) @value)
+(enum_declaration name: (_) @name body: (_) @body) @type
+(enum_body (property_identifier) @name @value)
+(enum_body (enum_assignment name: (_) @name) @value)
 (function_signature name: (_) @name) @value
 (internal_module name: (_) @name body: (_) @body) @type
 """
