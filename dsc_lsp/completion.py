@@ -46,7 +46,8 @@ class Completion:
     ``raw`` is what the model wrote, with ``\\n`` line breaks, and ``changed`` the steps of
     post-processing that changed it; ``withheld`` says for the user why ``text`` is empty.
     ``confidence`` is the likelihood, from 0 to 1, of the first line with its end; ``None`` where
-    a server does not tell likelihoods, and then ``minConfidence`` withholds nothing.
+    a server does not tell likelihoods, and then ``minConfidence`` withholds nothing. Where it
+    falls below ``minConfidence`` the model is not asked further: it is then what it was there.
     ``is_part`` says that the model was still writing: the text is what was complete by then.
     Times are milliseconds: ``syntax_ms``, ``context_ms``, ``prompt_ms``, ``first_token_ms`` and
     ``total_ms`` from the call of ``complete``, ``effort``'s and ``post_ms`` (finding the end,
@@ -186,7 +187,7 @@ def _complete(
         cancel.check()
         written.add(token)
         progress.text = written.text
-        is_over = written.is_over()
+        is_over = written.is_over() or written.is_hopeless()
         if is_over:
             break
         progress.part = written.part() or progress.part
@@ -235,6 +236,11 @@ class _Written:
         is_over = postprocess.is_over(self.text, self.extent)
         self.post_ms += _since(began)
         return is_over
+
+    def is_hopeless(self) -> bool:
+        """Whether nothing will be shown: each token of the first line makes it less likely."""
+        likelihood = _likelihood(self.first_line)
+        return likelihood is not None and likelihood < self.least
 
     def part(self) -> Completion | None:
         """Return what is complete, if a line has ended and nothing is open behind it."""
@@ -422,15 +428,16 @@ def _why_nothing(
     raw: str, kept: postprocess.Cleaned, confidence: float | None, least: float
 ) -> str:
     """Return why nothing is suggested; empty if something is."""
+    if raw and confidence is not None and confidence < least:
+        # Before the other reasons: the model was not asked to the end.
+        return (
+            f"The model was not sure enough: {confidence:.2f} or less, and `dsc.minConfidence` is"
+            f" {least:.2f}."
+        )
     if not raw.strip():
         return "The model had nothing to say here."
     if not kept.text:
         return f"Nothing was left of what the model wrote (rule: {kept.changed[-1]})."
-    if confidence is not None and confidence < least:
-        return (
-            f"The model was not sure enough: {confidence:.2f}, and `dsc.minConfidence` is"
-            f" {least:.2f}."
-        )
     return ""
 
 

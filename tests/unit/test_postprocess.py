@@ -131,8 +131,34 @@ def test_a_suggestion_that_the_model_is_not_sure_of_is_withheld_on_demand() -> N
     unsure = suggest(cursor_in("x = ‸", language="python"), "1\n", min_confidence=0.61)
     assert unsure.text == ""
     assert unsure.withheld == (
-        "The model was not sure enough: 0.61, and `dsc.minConfidence` is 0.61."
+        "The model was not sure enough: 0.61 or less, and `dsc.minConfidence` is 0.61."
     )
+
+
+@pytest.mark.parametrize(("least", "said"), [(0.0, 6), (0.2, 4), (0.4, 2), (1.0, 1)])
+def test_a_model_that_is_not_sure_enough_is_asked_no_further(least: float, said: int) -> None:
+    """Each token has a likelihood of 0.61, so all six together one of 0.05."""
+    engine = ScriptedEngine("one, two, three")
+    result = complete(
+        cursor_in("x = ‸", language="python"),
+        Repository(),
+        Settings(min_confidence=least),
+        engine,
+        CancelToken(),
+    )
+    assert len(engine.said) == said
+    assert bool(result.text) == (not least)
+    if least:
+        assert "not sure enough" in result.withheld
+
+
+def test_of_what_follows_the_first_line_no_sureness_is_asked() -> None:
+    engine = ScriptedEngine("\n    a = 1\n    b = 2\n    c = 3", logprob=-0.2)
+    settings = Settings(min_confidence=0.4)
+    cursor = cursor_in("if x:‸", language="python")
+    result = complete(cursor, Repository(), settings, engine, CancelToken())
+    assert result.text == "\n    a = 1\n    b = 2\n    c = 3"
+    assert len(engine.said) > 4
 
 
 @pytest.mark.parametrize(
