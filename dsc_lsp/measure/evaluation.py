@@ -41,12 +41,14 @@ class Score:
 class Summary:
     """Means over holes: shares and likenesses in percent, times in milliseconds.
 
+    ``holes_unseen`` have a line that the model was not trained on, where that is known;
     ``exact_match`` and the likenesses are of all suggestions, however unsure. ``shown`` are those
     that ``minConfidence`` lets through, ``precision`` is the share of exact ones among them.
     ``None`` where nothing applies.
     """
 
     holes: int
+    holes_unseen: int | None
     exact_match: float
     exact_match_unseen: float | None
     edit_similarity: float
@@ -102,8 +104,10 @@ def summarize(scores: Sequence[Score]) -> Summary:
     shown = [score for score in scores if score.shown]
     scored = [score for score in scores if score.bits is not None and score.gold_bytes]
     times = sorted(score.completion.total_ms for score in scores)
+    knows_seen = any(score.seen is not None for score in scores)
     return Summary(
         holes=len(scores),
+        holes_unseen=sum(score.seen is False for score in scores) if knows_seen else None,
         exact_match=100 * statistics.fmean(score.exact for score in scores),
         exact_match_unseen=_percent(score.exact for score in scores if score.seen is False),
         edit_similarity=statistics.fmean(score.similarity for score in scores),

@@ -4,6 +4,9 @@ The steps are corpus, tokenizer, training with export, evaluation and model card
 its result in the work directory, and a step whose result is there is not done again, so that an
 interrupted build goes on where it stopped. Everything follows from the seed, but for how far
 training comes in its time and for the order in which threads add numbers.
+
+A signal to end (Ctrl-C, or that of ``kill``) lets training finish its step and save; another one
+ends it at once. The exit code is 128 and the signal's number, as in a shell.
 """
 
 import argparse
@@ -16,8 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dsc_lsp.models import STARTER_CHECKPOINT
+from dsc_lsp.starter import interruption
 from dsc_lsp.starter.corpus import Places
-from dsc_lsp.starter.presets import PRESETS
+from dsc_lsp.starter.presets import PRESETS, Preset
 from dsc_lsp.starter.steps import STEPS, BuildError, Run, build
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -30,11 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before torch is loaded. Threads that wait actively for each other, as is GNU OpenMP's
     # default, slow each other down tenfold as soon as another program wants the processor.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    preset = PRESETS[parsed.preset]
-    if parsed.seconds is not None:
-        if parsed.seconds <= 0:
-            parser.error("--seconds must be positive")
-        preset = replace(preset, seconds=parsed.seconds)
+    if parsed.human_eval is not None and not parsed.human_eval.is_file():
+        parser.error(f"--human-eval: {parsed.human_eval} is no file")
+    preset = _chosen(parsed)
     places = Places(tuple(parsed.site_packages), tuple(parsed.node_modules))
     work: Path = parsed.work or default_work(parsed.preset)
     started = time.monotonic()
@@ -42,8 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def report(message: str) -> None:
         print(f"[{time.monotonic() - started:7.1f} s] {message}", flush=True)
 
+    run = Run(
+        preset, places, parsed.output, work, parsed.seed, report, parsed.until, parsed.human_eval
+    )
     try:
-        build(Run(preset, places, parsed.output, work, parsed.seed, report, parsed.until))
+        with interruption.raised():
+            build(run)
     except BuildError as error:
         parser.exit(1, f"{error}\n")
     except OSError as error:
@@ -53,9 +59,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"the build stopped: {error}\n"
             f"What is done is kept in {work}; {remedy} and repeat the same command.\n",
         )
-    except KeyboardInterrupt:
-        parser.exit(130, f"interrupted; the same command goes on from {work}\n")
+    except interruption.Interruption as signal:
+        message = f"interrupted; the same command goes on from {work}\n"
+        parser.exit(signal.exit_code, message)
     return 0
+
+
+def _chosen(parsed: argparse.Namespace) -> Preset:
+    preset = PRESETS[parsed.preset]
+    if parsed.seconds is not None:
+        preset = replace(preset, seconds=parsed.seconds)
+    if parsed.device is not None:
+        preset = replace(preset, device=parsed.device)
+    if parsed.rows is not None:
+        preset = replace(preset, rows=parsed.rows, micro_rows=min(parsed.rows, preset.micro_rows))
+    return preset
 
 
 def default_work(preset: str) -> Path:
@@ -74,7 +92,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, help="caches and resumable state")
     parser.add_argument("--until", choices=STEPS, default=STEPS[-1], help="the last step to do")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, help="training time, instead of the preset's")
+    parser.add_argument("--seconds", type=_positive, help="training time (the preset's)")
+    parser.add_argument("--device", help="cpu or cuda (the preset's)")
+    parser.add_argument("--rows", type=_count, help="rows of a training step (the preset's)")
+    parser.add_argument(
+        "--human-eval",
+        type=Path,
+        metavar="FILE",
+        help="HumanEval-SingleLineInfilling.jsonl.gz: evaluate on it, too",
+    )
     for name, of_what in (("site-packages", "Python"), ("node-modules", "node")):
         parser.add_argument(
             f"--{name}",
@@ -85,6 +111,20 @@ def _parser() -> argparse.ArgumentParser:
             help=f"take {of_what} packages from here, too; may be given more than once",
         )
     return parser
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be positive")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
 
 
 if __name__ == "__main__":

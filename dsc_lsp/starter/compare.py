@@ -23,16 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parsed = parser.parse_args(arguments)
     work: Path = parsed.work
-    lines = frozenset(
-        line.strip()
-        for file in corpus.read_files(work / "training.jsonl.xz")
-        for line in file.text.splitlines()
-    )
+    lines = corpus.lines(corpus.read_files(work / "training.jsonl.xz"))
     held_out = corpus.read_files(work / "held_out.jsonl.xz")
     sets: list[list[TestHole]] = []
     for checkpoint in parsed.checkpoints:
         encoder = vocabulary.Encoder(vocabulary.load(checkpoint / "tokenizer.json"))
-        texts = steps.encode(held_out, encoder)
+        texts = steps.encode(held_out, encoder, _tell)
         sets.append(
             evaluation.make_holes(
                 texts, lines, encoder, count=parsed.holes, prompt_tokens=480, seed=parsed.seed
@@ -46,9 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             export.load(checkpoint),
             encoder,
             holes,
-            steps.encode(held_out, encoder),
+            steps.encode(held_out, encoder, _tell),
             windows=parsed.windows,
             row_tokens=512,
+            report=_tell,
         )
         print(row(str(checkpoint), quality), flush=True)
     return 0
@@ -69,6 +66,10 @@ def row(name: str, quality: Quality) -> str:
         f" {quality.loss_wrong:.2f}, another context {quality.loss_wrong_context:.2f}"
         f" | {quality.bits_per_byte:.3f} |"
     )
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 def _place(hole: TestHole) -> tuple[str, str, str]:

@@ -11,20 +11,15 @@ import json
 import lzma
 import re
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
-from tqdm import tqdm
-
 from dsc_lsp.starter import sources
 from dsc_lsp.starter.duplicates import SeenTexts
+from dsc_lsp.starter.progress import Report, watched
 from dsc_lsp.starter.sources import NODE_PREFIX, STANDARD_LIBRARY, Package, Source, SourceFile
-
-Report = Callable[[str], None]
-
-SHOW_SECONDS = 2.0  # between two states of a progress bar
 
 # Packages that are never trained on, so that quality is measured on code the model has not seen.
 HELD_OUT = frozenset(
@@ -90,29 +85,31 @@ class Places:
 
 def gather(selection: Selection, places: Places, seed: int, report: Report) -> Corpus:
     """Collect the corpus of the running environment and of ``places``."""
-    packages: list[Package] = []
     training: dict[str, list[SourceFile]] = {}
     held_out: list[SourceFile] = []
     seen = SeenTexts()
-    read, unique = 0, 0
-    every = list(_sources(selection.packages, places))
-    for source in tqdm(every, "corpus", unit="package", mininterval=SHOW_SECONDS):
-        package = source.package
-        wanted = [file for file in _files(source) if is_wanted(file)]
-        kept = [file for file in wanted if seen.add(file.text)]
-        read, unique = read + len(wanted), unique + len(kept)
-        packages.append(package)
-        if package.name in HELD_OUT:
-            held_out.extend(kept)
-        elif kept:
-            training[package.name] = kept
-    report(f"corpus: {read} files of {len(packages)} packages, {read - unique} of them copies")
-    chosen = [file for files in _within_shares(training, selection, seed) for file in files]
+    read = copies = 0
+    every = [_readable(source) for source in _sources(selection.packages, places)]
+    count = sum(len(source.paths) for source in every)
+    files = chain.from_iterable(source.files() for source in every)
+    for file in watched(files, count, "reading files", report):
+        if not is_wanted(file):
+            continue
+        read += 1
+        if not seen.add(file.text):
+            copies += 1
+        elif file.package in HELD_OUT:
+            held_out.append(file)
+        else:
+            training.setdefault(file.package, []).append(file)
+    report(f"corpus: {read} files of {len(every)} packages, {copies} of them copies")
+    chosen = list(chain.from_iterable(_within_shares(training, selection, seed)))
     held_out = _shuffled(held_out, seed)
     if selection.limit is not None:
-        chosen = _within(_shuffled(chosen, seed), selection.limit)
+        # By another seed: what is left of a package above its share comes first by the same.
+        chosen = _within(_shuffled(chosen, f"limit {seed}"), selection.limit)
         held_out = _within(held_out, selection.limit // 4)
-    return Corpus(tuple(chosen), tuple(held_out), tuple(packages))
+    return Corpus(tuple(chosen), tuple(held_out), tuple(source.package for source in every))
 
 
 def is_wanted(file: SourceFile) -> bool:
@@ -174,14 +171,19 @@ def summary(gathered: Corpus) -> dict[str, object]:
     }
 
 
-def write_files(path: Path, files: Iterable[SourceFile]) -> None:
+def lines(files: Iterable[SourceFile]) -> frozenset[str]:
+    """Return every line of some files without the white space around it."""
+    return frozenset(line.strip() for file in files for line in file.text.split("\n"))
+
+
+def write_files(path: Path, files: Sequence[SourceFile], report: Report) -> None:
     """Store files as JSON lines, compressed with xz.
 
     Raises:
         OSError: the disk is full; what was written is of no use.
     """
     with lzma.open(path, "wt", encoding="utf-8") as stream:
-        for file in files:
+        for file in watched(files, len(files), f"writing {path.name}", report):
             stream.write(json.dumps(asdict(file)) + "\n")
 
 
@@ -205,12 +207,12 @@ def _sources(wanted: frozenset[str] | None, places: Places) -> Iterator[Source]:
             yield source
 
 
-def _files(source: Source) -> Iterator[SourceFile]:
+def _readable(source: Source) -> Source:
+    """Leave out the paths that are not to be read: all of them, where there is no license."""
     name = source.package.name
     if name in BARRED or not (source.package.license or name in HELD_OUT):
-        return
-    paths = tuple(path for path in source.paths if not _is_left_out(path))
-    yield from Source(source.package, source.root, paths).files()
+        return replace(source, paths=())
+    return replace(source, paths=tuple(path for path in source.paths if not _is_left_out(path)))
 
 
 def _is_left_out(path: str) -> bool:
@@ -235,7 +237,7 @@ def _size(file: SourceFile) -> int:
     return len(file.text.encode())
 
 
-def _shuffled(files: Iterable[SourceFile], seed: int) -> list[SourceFile]:
+def _shuffled(files: Iterable[SourceFile], seed: int | str) -> list[SourceFile]:
     def key(file: SourceFile) -> bytes:
         return hashlib.sha256(f"{seed}\n{file.package}\n{file.path}".encode()).digest()
 

@@ -7,7 +7,7 @@ in the training corpus.
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from random import Random
@@ -15,11 +15,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from dsc_lsp import models
 from dsc_lsp.starter import examples
-from dsc_lsp.starter.corpus import SHOW_SECONDS
+from dsc_lsp.starter.progress import Report, watched
 from dsc_lsp.starter.vocabulary import Encoder
 
 LONGEST_REST = 64  # tokens
@@ -76,11 +75,6 @@ class Quality:
     bits_per_byte: float
 
 
-def line_set(texts: Iterable[examples.SourceText]) -> frozenset[str]:
-    """Return every line of the corpus without the white space around it."""
-    return frozenset(line.strip() for text in texts for line in text.lines)
-
-
 def make_holes(
     texts: Sequence[examples.SourceText],
     seen_lines: frozenset[str],
@@ -127,16 +121,17 @@ def measure(
     *,
     windows: int,
     row_tokens: int,
+    report: Report,
 ) -> tuple[Quality, list[Answer]]:
     """Complete every hole; ``windows`` windows of the texts give the bits a byte."""
     answers = [
         Answer(hole, complete(model, encoder, hole.example.prompt))
-        for hole in tqdm(holes, "completing", unit="hole", mininterval=SHOW_SECONDS)
+        for hole in watched(holes, len(holes), "completing holes", report)
     ]
     exact = [answer.text.rstrip() == answer.hole.rest.rstrip() for answer in answers]
     similar = [similarity(answer.text, answer.hole.rest) for answer in answers]
     unseen = [hole.unseen for hole in holes]
-    losses, wrong, wrong_context = _losses(model, holes)
+    losses, wrong, wrong_context = _losses(model, holes, report)
     quality = Quality(
         holes=len(holes),
         exact=100 * _mean(exact),
@@ -147,7 +142,9 @@ def measure(
         loss=losses,
         loss_wrong=wrong,
         loss_wrong_context=wrong_context,
-        bits_per_byte=bits_per_byte(model, encoder, texts, windows, row_tokens),
+        bits_per_byte=bits_per_byte(
+            model, encoder, texts, windows=windows, row_tokens=row_tokens, report=report
+        ),
     )
     return quality, answers
 
@@ -219,8 +216,10 @@ def bits_per_byte(
     model: Any,
     encoder: Encoder,
     texts: Sequence[examples.SourceText],
+    *,
     windows: int,
     row_tokens: int,
+    report: Report,
 ) -> float:
     """Return the bits that a byte of held-out text costs, read left to right in windows.
 
@@ -230,7 +229,8 @@ def bits_per_byte(
     random = examples.seeded(1)
     long_enough = [text for text in texts if len(text.tokens) > row_tokens]
     bits, size = 0.0, 0
-    for _ in range(windows if long_enough else 0):
+    count = windows if long_enough else 0
+    for _ in watched(range(count), count, "reading windows", report):
         text = random.choice(long_enough)
         last = max(
             i for i, start in enumerate(text.starts) if start <= text.starts[-1] - row_tokens
@@ -244,12 +244,11 @@ def bits_per_byte(
     return bits / size if size else math.nan
 
 
-def _losses(model: Any, holes: Sequence[TestHole]) -> tuple[float, float, float]:
+def _losses(model: Any, holes: Sequence[TestHole], report: Report) -> tuple[float, float, float]:
     """Return the mean losses with the right prompt, another one, and another context."""
     totals = [0.0, 0.0, 0.0]
     count = 0
-    bar = tqdm(holes, "losses", unit="hole", mininterval=SHOW_SECONDS)
-    for index, hole in enumerate(bar):
+    for index, hole in enumerate(watched(holes, len(holes), "reading holes", report)):
         other = holes[(index + 1) % len(holes)]
         right, wrong, rest = hole.example.prompt, other.example.prompt, hole.example.rest
         context = wrong[: len(wrong) - len(other.typed)]

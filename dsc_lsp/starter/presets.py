@@ -13,7 +13,9 @@ class Preset:
     Products of ``rows`` and ``row_tokens`` are the tokens of a step, of which ``micro_rows``
     are computed at a time. ``storage`` is how weights are written: ``bfloat16`` or ``int8``.
     ``gate`` is by how many nats a token the right prompt must beat another one after a fifth of
-    the training.
+    the training. ``served_holes`` is how many holes are completed as editors are served in each of
+    ``served_packages``, which are held out and always installed beside this one;
+    ``human_eval_holes`` how many of HumanEval's 1,033 single lines.
     """
 
     name: str
@@ -41,6 +43,9 @@ class Preset:
     test_holes: int
     windows: int
     prompt_tokens: int
+    served_packages: tuple[str, ...] = ("click", "jinja2", "cattrs", "pygls", "huggingface_hub")
+    served_holes: int = 200
+    human_eval_holes: int = 1033
 
 
 PRESETS = {
@@ -74,6 +79,9 @@ PRESETS = {
         test_holes=8,
         windows=4,
         prompt_tokens=256,
+        served_packages=("cattrs",),
+        served_holes=2,
+        human_eval_holes=2,
     ),
     "cpu": Preset(
         name="cpu",

@@ -7,16 +7,15 @@ import dataclasses
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
-from dsc_lsp.starter import corpus
+from dsc_lsp.starter import corpus, served
 from dsc_lsp.starter.files import read_json, write_json, write_whole
 from dsc_lsp.starter.presets import Preset
+from dsc_lsp.starter.progress import Report, waited_for, watched
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
@@ -26,17 +25,25 @@ if TYPE_CHECKING:
     from dsc_lsp.starter.sources import SourceFile
     from dsc_lsp.starter.vocabulary import Encoder
 
-Report = Callable[[str], None]
+STEPS = ("corpus", "tokenizer", "training", "evaluation", "card")
+"""What ``--until`` can stop after."""
 
-STEPS = ("corpus", "tokenizer", "training", "card")
-"""What ``--until`` can stop after; evaluation belongs to the card."""
+_MEASURED = ("evaluation.json", "packages.json", "human_eval.json")
+_KEPT = ("packages.jsonl", "human_eval.jsonl")
+
+# Of a preset, what does not change the model.
+_NO_RECIPE = ("seconds", "served_packages", "served_holes", "human_eval_holes")
 
 _GATE_SHARE = 0.2  # of the budget, after which a run has to be promising
+_TOKENIZER_SECONDS = 0.8  # for each megabyte of the corpus, by experience
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One build: what, from and to where, where its state is, and who is told of its progress."""
+    """One build: what, from and to where, where its state is, and who is told of its progress.
+
+    ``human_eval`` is the file of HumanEval's single lines, if it is to be measured on them, too.
+    """
 
     preset: Preset
     places: corpus.Places
@@ -45,6 +52,7 @@ class Run:
     seed: int
     report: Report
     until: str = STEPS[-1]
+    human_eval: Path | None = None
 
 
 class BuildError(Exception):
@@ -61,23 +69,22 @@ def build(run: Run) -> None:
     """
     run.work.mkdir(parents=True, exist_ok=True)
     _claim(run)
-    for step, do in zip(STEPS, (_corpus, _tokenizer, _training, _card), strict=True):
+    for step, do in zip(STEPS, (_corpus, _tokenizer, _training, _evaluation, _card), strict=True):
         do(run)
         if step == run.until:
             return
 
 
-def read_texts(path: Path, encoder: "Encoder") -> "list[examples.SourceText]":
-    """Read stored files and encode them."""
-    return encode(corpus.read_files(path), encoder)
-
-
-def encode(files: "Iterable[SourceFile]", encoder: "Encoder") -> "list[examples.SourceText]":
+def encode(
+    files: "Sequence[SourceFile]", encoder: "Encoder", report: Report
+) -> "list[examples.SourceText]":
     """Split files into lines and encode them."""
     from dsc_lsp.starter import examples
 
-    bar = tqdm(files, "encoding", unit="file", mininterval=corpus.SHOW_SECONDS)
-    return [examples.source_text(file.path, file.text, encoder) for file in bar]
+    return [
+        examples.source_text(file.path, file.text, encoder)
+        for file in watched(files, len(files), "encoding files", report)
+    ]
 
 
 def hopeless(quality: "Quality", gate: float) -> str | None:
@@ -94,7 +101,8 @@ def hopeless(quality: "Quality", gate: float) -> str | None:
 def _claim(run: Run) -> None:
     """Refuse a work directory that holds another build's results."""
     described = {"seed": run.seed} | dataclasses.asdict(run.preset)
-    del described["seconds"]
+    for name in _NO_RECIPE:
+        del described[name]
     recipe = json.loads(json.dumps(described, default=sorted))
     marker = run.work / "recipe.json"
     if marker.exists() and read_json(marker) != recipe:
@@ -113,8 +121,8 @@ def _corpus(run: Run) -> None:
         raise BuildError(
             "too few packages with a permissive license are installed beside this one"
         )
-    corpus.write_files(run.work / "training.jsonl.xz", gathered.training)
-    corpus.write_files(run.work / "held_out.jsonl.xz", gathered.held_out)
+    corpus.write_files(run.work / "training.jsonl.xz", gathered.training, run.report)
+    corpus.write_files(run.work / "held_out.jsonl.xz", gathered.held_out, run.report)
     write_json(run.work / "corpus.json", corpus.summary(gathered))
     size = sum(len(file.text) for file in gathered.training)
     run.report(f"corpus: {len(gathered.training)} files, {size / 1e6:.1f} MB")
@@ -126,8 +134,13 @@ def _tokenizer(run: Run) -> None:
     path = run.work / "tokenizer.json"
     if path.exists():
         return
-    texts = (file.text for file in corpus.read_files(run.work / "training.jsonl.xz"))
-    tokenizer = vocabulary.train(texts, run.preset.vocabulary_size)
+    texts = [file.text for file in corpus.read_files(run.work / "training.jsonl.xz")]
+    tokenizer = waited_for(
+        lambda: vocabulary.train(texts, run.preset.vocabulary_size),
+        _TOKENIZER_SECONDS * sum(map(len, texts)) / 1e6,
+        "learning tokens",
+        run.report,
+    )
     write_whole(path, tokenizer.to_str(pretty=True).encode())
     run.report(f"tokenizer: {tokenizer.get_vocab_size()} tokens")
 
@@ -169,9 +182,9 @@ def _train(run: Run, model: "LlamaForCausalLM", encoder: "Encoder", checkpoint: 
 
     preset = run.preset
     files = corpus.read_files(run.work / "training.jsonl.xz")
-    texts = encode(files, encoder)
-    held_out = read_texts(run.work / "held_out.jsonl.xz", encoder)
-    holes = _holes(run, encoder, texts, held_out, count=preset.probe_holes, seed=run.seed)
+    texts = encode(files, encoder, run.report)
+    held_out = _held_out(run, encoder)
+    holes = _holes(run, encoder, files, held_out, count=preset.probe_holes, seed=run.seed)
     corpus_tokens = sum(len(text.tokens) for text in texts)
     run.report(f"training on {corpus_tokens / 1e6:.1f}M tokens")
     collection = rows.collection(texts, imports.imported_files(files))
@@ -185,6 +198,7 @@ def _train(run: Run, model: "LlamaForCausalLM", encoder: "Encoder", checkpoint: 
             held_out,
             windows=preset.windows // 3,
             row_tokens=preset.row_tokens,
+            report=run.report,
         )
         run.report(f"probe at step {progress.step}: {evaluation.describe(quality)}")
         reason = hopeless(quality, preset.gate)
@@ -208,6 +222,8 @@ def _train(run: Run, model: "LlamaForCausalLM", encoder: "Encoder", checkpoint: 
         "machine": _machine(budget),
         "revision": _revision(),
     }
+    for stale in (*_MEASURED, *_KEPT):  # of a model that was trained here before
+        (run.work / stale).unlink(missing_ok=True)
     write_json(run.work / "training.json", result)
 
 
@@ -235,34 +251,80 @@ def _budget(
     if preset.steps is not None:
         return budget
     if not fixed.exists():
-        steps = training.affordable_steps(model, files, encoder, budget)
+        steps = training.affordable_steps(model, files, encoder, budget, report=run.report)
         tokens = steps * preset.rows * preset.row_tokens
         run.report(f"timed: {steps} steps, {tokens / 1e6:.0f}M tokens fit into the time")
         write_json(fixed, steps)
     return replace(budget, steps=read_json(fixed))
 
 
-def _card(run: Run) -> None:
-    from dsc_lsp.starter import card
-
+def _evaluation(run: Run) -> None:
+    """Measure what was exported: by itself, and as it is served."""
     if not (run.work / "evaluation.json").exists():
         _evaluate(run)
-    write_whole(run.output / "README.md", card.model_card(run.work, run.seed).encode())
+    preset = run.preset
+    lines = run.work / "lines.txt"
+    if not lines.exists():
+        files = corpus.read_files(run.work / "training.jsonl.xz")
+        write_whole(lines, "\n".join(sorted(corpus.lines(files))).encode())
+    packages = preset.served_packages
+    _served(run, "packages", packages, limit=preset.served_holes, seen=lines)
+    if run.human_eval is not None:
+        _served(run, "human_eval", [str(run.human_eval)], limit=preset.human_eval_holes, seen=None)
+
+
+def _served(
+    run: Run, name: str, datasets: "Sequence[str]", *, limit: int, seen: Path | None
+) -> None:
+    path, kept = run.work / f"{name}.json", run.work / f"{name}.jsonl"
+    if path.exists():
+        return
+    try:
+        ways = served.measure(
+            run.output,
+            datasets,
+            limit=limit,
+            seed=run.seed,
+            seen=seen,
+            kept=kept,
+            report=run.report,
+        )
+    except served.EvaluationError as error:
+        raise BuildError(f"{error}; the same command goes on from {kept}") from None
+    described = [Path(dataset).name for dataset in datasets]
+    measured = {"datasets": described, "seed": run.seed, "revision": _revision(), "ways": ways}
+    write_json(path, measured)
+    exact = ways["lookup and model"]["exact_match"]
+    run.report(f"as served, {', '.join(described)}: {exact:.1f} % exact with the lookup")
+
+
+def _card(run: Run) -> None:
+    """Put the results beside the checkpoint, and the card that is made of them."""
+    from dsc_lsp.starter import card
+
+    results = card.results(run.work)
+    write_json(run.output / card.RESULTS, results)
+    write_whole(run.output / "README.md", card.model_card(results).encode())
     run.report("wrote the model card")
 
 
 def _evaluate(run: Run) -> None:
-    """Measure what was exported."""
     from dsc_lsp.starter import evaluation, export
 
     preset, encoder = run.preset, _encoder(run)
     model = export.load(run.output)
-    texts = read_texts(run.work / "training.jsonl.xz", encoder)
-    held_out = read_texts(run.work / "held_out.jsonl.xz", encoder)
+    files = corpus.read_files(run.work / "training.jsonl.xz")
+    held_out = _held_out(run, encoder)
     # Not the probe's holes: what was watched is not what is reported.
-    holes = _holes(run, encoder, texts, held_out, count=preset.test_holes, seed=run.seed + 1)
+    holes = _holes(run, encoder, files, held_out, count=preset.test_holes, seed=run.seed + 1)
     quality, answers = evaluation.measure(
-        model, encoder, holes, held_out, windows=preset.windows, row_tokens=preset.row_tokens
+        model,
+        encoder,
+        holes,
+        held_out,
+        windows=preset.windows,
+        row_tokens=preset.row_tokens,
+        report=run.report,
     )
     run.report(f"held-out: {evaluation.describe(quality)}")
     speed = evaluation.speed(model, encoder, preset.prompt_tokens)
@@ -275,10 +337,14 @@ def _evaluate(run: Run) -> None:
     write_json(run.work / "evaluation.json", measured)
 
 
+def _held_out(run: Run, encoder: "Encoder") -> "list[examples.SourceText]":
+    return encode(corpus.read_files(run.work / "held_out.jsonl.xz"), encoder, run.report)
+
+
 def _holes(
     run: Run,
     encoder: "Encoder",
-    texts: "list[examples.SourceText]",
+    files: "Sequence[SourceFile]",
     held_out: "list[examples.SourceText]",
     *,
     count: int,
@@ -288,7 +354,7 @@ def _holes(
 
     return evaluation.make_holes(
         held_out,
-        evaluation.line_set(texts),
+        corpus.lines(files),
         encoder,
         count=count,
         prompt_tokens=run.preset.prompt_tokens,

@@ -22,14 +22,13 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from dsc_lsp.starter import examples, rows
+from dsc_lsp.starter import examples, interruption, rows
 from dsc_lsp.starter.files import write_whole
 from dsc_lsp.starter.muon import Muon
+from dsc_lsp.starter.progress import SECONDS, Report, duration, watched
 from dsc_lsp.starter.vocabulary import Encoder
 
 log = logging.getLogger(__name__)
-
-Report = Callable[[str], None]
 
 _UNTIMED = 5  # steps before the timed ones, in which kernels are chosen and memory is taken
 
@@ -66,6 +65,7 @@ class Budget:
     bfloat16: bool = False
     long_share: float = 0.15  # of the budget, at its end, on long rows
     warm_up_share: float = 0.01  # of the budget, at its start
+    report_seconds: float = SECONDS
     save_seconds: float = 300.0
     probe_seconds: float = 1200.0
 
@@ -116,41 +116,45 @@ def train(
     """Train ``model`` in place until the budget is used; go on from ``checkpoint`` if it exists.
 
     ``on_probe`` is called every ``budget.probe_seconds`` and its time counts, too. A step
-    counts at most ten seconds, so that a stopped process loses none of its budget.
+    counts at most ten seconds, so that a stopped process loses none of its budget. To be called
+    on the main thread, which hears signals.
 
     Raises:
+        Interruption: the process is to end; everything up to the last step is saved.
         OSError: the checkpoint cannot be written; the last one is whole.
     """
     optimizers = _prepare(model, budget)
     progress = _resume(checkpoint, model, optimizers) or Progress()
     if progress.step:
         report(f"resumed at step {progress.step}")
-    saved = probed = started = time.monotonic()
+    shown = saved = probed = started = time.monotonic()
     begun = progress
     batch = _batch(files, encoder, budget, progress, seed)
-    while progress.share(budget) < 1:
-        before = time.monotonic()
-        loss = _train_step(model, optimizers, batch, budget, learning_rate(budget, progress))
-        upcoming = dataclasses.replace(progress, step=progress.step + 1)
-        size = batch[1][:, 1:].numel()
-        batch = _batch(files, encoder, budget, upcoming, seed)  # while an accelerator computes
-        value = float(loss)
-        now = time.monotonic()
-        progress = _advance(progress, value, size, now - before)
-        if progress.step % 50 == 0 or progress.share(budget) >= 1:
-            report(_status(progress, begun, budget, now - started))
-        if now - saved > budget.save_seconds:
-            _save(checkpoint, model, optimizers, progress)
-            saved = now
-        if now - probed > budget.probe_seconds:
-            model.eval()
-            on_probe(progress)
-            model.train()
-            probed = time.monotonic()
-            spent = progress.seconds + min(probed - now, 60.0)
-            progress = dataclasses.replace(progress, seconds=spent)
-    _save(checkpoint, model, optimizers, progress)
+    with interruption.held(report) as signal:
+        while progress.share(budget) < 1 and signal.number is None:
+            before = time.monotonic()
+            loss = _train_step(model, optimizers, batch, budget, learning_rate(budget, progress))
+            upcoming = dataclasses.replace(progress, step=progress.step + 1)
+            size = batch[1][:, 1:].numel()
+            batch = _batch(files, encoder, budget, upcoming, seed)  # while an accelerator computes
+            value = float(loss)
+            now = time.monotonic()
+            progress = _advance(progress, value, size, now - before)
+            if now - shown > budget.report_seconds:
+                report(_status(progress, begun, budget, now - started))
+                shown = now
+            is_probed = now - probed > budget.probe_seconds and signal.number is None
+            if is_probed or now - saved > budget.save_seconds:
+                _save(checkpoint, model, optimizers, progress)
+                saved = now
+            if is_probed:
+                probed, progress = _probe(model, progress, on_probe)
+        _save(checkpoint, model, optimizers, progress)
+        report(_status(progress, begun, budget, time.monotonic() - started))
     model.eval()
+    if signal.number is not None:
+        report(f"saved at step {progress.step}")
+        raise interruption.Interruption(signal.number)
     return progress
 
 
@@ -159,6 +163,8 @@ def affordable_steps(
     files: rows.Collection,
     encoder: Encoder,
     budget: Budget,
+    *,
+    report: Report,
     timed: int = 50,
 ) -> int:
     """Time some steps on a copy of the model and return how many fit into nine tenths of the time.
@@ -169,7 +175,7 @@ def affordable_steps(
     optimizers = _prepare(trial, budget)
     loss = torch.zeros(())
     started = 0.0
-    for step in range(timed + _UNTIMED):
+    for step in watched(range(timed + _UNTIMED), timed + _UNTIMED, "timing steps", report):
         if step == _UNTIMED:
             float(loss)  # waits for the accelerator
             started = time.monotonic()
@@ -290,6 +296,22 @@ def _batch(
     return torch.from_numpy(tokens), torch.from_numpy(np.stack([weight for _, weight in drawn]))
 
 
+def _probe(
+    model: Any, progress: Progress, on_probe: Callable[[Progress], None]
+) -> tuple[float, Progress]:
+    """Return when the probe was done, and the progress with the time that it took, at most 60 s.
+
+    What was trained is saved, so a signal ends it at once.
+    """
+    before = time.monotonic()
+    model.eval()
+    with interruption.raised():
+        on_probe(progress)
+    model.train()
+    now = time.monotonic()
+    return now, dataclasses.replace(progress, seconds=progress.seconds + min(now - before, 60.0))
+
+
 def _advance(progress: Progress, loss: float, tokens: int, seconds: float) -> Progress:
     smooth = max(0.02, 1 / (progress.step + 1))
     return Progress(
@@ -306,7 +328,7 @@ def _status(progress: Progress, begun: Progress, budget: Budget, seconds: float)
     left = progress.seconds * (1 - share) / max(share, 1e-9)
     return (
         f"step {progress.step} loss {progress.loss:.3f} tokens {progress.tokens / 1e6:.2f}M "
-        f"{speed:.0f} tokens/s, {share:.1%} done, {left / 60:.1f} min left"
+        f"{speed:.0f} tokens/s, {share:.1%} done, {duration(left)} left"
     )
 
 

@@ -2,8 +2,12 @@
 
 import dataclasses
 import json
+import re
 import resource
 import shutil
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +17,8 @@ import torch
 from transformers import LlamaForCausalLM
 
 from dsc_lsp import models
-from dsc_lsp.starter import build, compare, corpus, evaluation, export, steps, vocabulary
+from dsc_lsp.starter import build, card, compare, corpus, evaluation, export, steps, vocabulary
+from dsc_lsp.starter.files import read_json
 from dsc_lsp.starter.presets import PRESETS
 
 
@@ -33,7 +38,8 @@ def arguments(path: Path, *more: str) -> list[str]:
 def test_the_checkpoint_is_complete_and_loads(directory: Path):
     checkpoint = directory / "dsc-starter"
     names = {file.name for file in checkpoint.iterdir()}
-    assert names == {"README.md", "config.json", "model.safetensors", "tokenizer.json"}
+    weights, results = "model.safetensors", "results.json"
+    assert names == {"README.md", "config.json", weights, "tokenizer.json", results}
     assert models.family_of(str(checkpoint)) == models.STARTER
     model = LlamaForCausalLM.from_pretrained(checkpoint)
     assert model.dtype == torch.bfloat16
@@ -58,6 +64,41 @@ def test_the_model_card_tells_what_was_measured(directory: Path):
     assert str(directory) not in card
 
 
+def test_the_card_is_made_of_results_that_are_kept_beside_it(directory: Path, tmp_path: Path):
+    """A card that was written anew had lost the table of what is served."""
+    shutil.copytree(directory / "dsc-starter", tmp_path / "dsc-starter")
+    written = (tmp_path / "dsc-starter" / "README.md").read_text(encoding="utf-8")
+    for way in ("lookup alone", "this model alone", "left to right", "lookup and this model"):
+        assert way in written
+    assert "2 holes of held-out packages (cattrs;" in written
+    (tmp_path / "dsc-starter" / "README.md").unlink()
+    assert card.main([str(tmp_path / "dsc-starter")]) == 0
+    assert (tmp_path / "dsc-starter" / "README.md").read_text(encoding="utf-8") == written
+
+
+def test_the_card_that_ships_is_made_of_the_results_that_ship():
+    shipped = models.STARTER_CHECKPOINT
+    written = (shipped / "README.md").read_text(encoding="utf-8")
+    assert card.model_card(read_json(shipped / card.RESULTS)) == written
+
+
+def test_a_card_without_results_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stopped:
+        card.main([str(tmp_path)])
+    assert stopped.value.code == 1
+    assert "results.json" in capsys.readouterr().err
+
+
+def test_what_was_measured_of_a_model_goes_when_another_is_trained(
+    directory: Path, tmp_path: Path
+):
+    shutil.copytree(directory / "work", tmp_path / "work")
+    (tmp_path / "work" / "training.json").unlink()
+    assert build.main(arguments(tmp_path, "--until", "training")) == 0
+    left = {file.name for file in (tmp_path / "work").iterdir()}
+    assert not left & {"evaluation.json", "packages.json", "packages.jsonl"}
+
+
 def test_a_finished_build_only_exports_again(directory: Path, capsys: pytest.CaptureFixture[str]):
     assert build.main(arguments(directory)) == 0
     output = capsys.readouterr().out
@@ -75,11 +116,21 @@ def test_another_seed_needs_another_work_directory(
     assert "another --work" in capsys.readouterr().err
 
 
-def test_bad_arguments_are_refused(capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["--seconds", "-1"], "--seconds: must be positive"),
+        (["--rows", "0"], "--rows: must be 1 or more"),
+        (["--human-eval", "no/such/file"], "--human-eval: no/such/file is no file"),
+    ],
+)
+def test_bad_arguments_are_refused(
+    capsys: pytest.CaptureFixture[str], given: list[str], reason: str
+):
     with pytest.raises(SystemExit) as stopped:
-        build.main(["--preset", "smoke", "--seconds", "-1"])
+        build.main(["--preset", "smoke", *given])
     assert stopped.value.code == 2
-    assert "--seconds must be positive" in capsys.readouterr().err
+    assert reason in capsys.readouterr().err
 
 
 def test_recipes_are_written_as_plain_values(directory: Path):
@@ -151,6 +202,22 @@ def test_training_elsewhere_comes_home(directory: Path, tmp_path: Path):
     run(here, "card")
     assert not (here / "training.pt").exists()
     assert "stored as int8" in (here / "dsc-starter" / "README.md").read_text(encoding="utf-8")
+
+
+def test_training_needs_no_more_than_pytorch_and_transformers_bring():
+    """The GPU's machine has those two and no network; the recipe did not even start there."""
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    own = {re.split(r"[<>=]", line)[0] for line in declared["project"]["dependencies"]}
+    there = {"torch", "transformers", "tokenizers", "safetensors", "numpy", "huggingface-hub"}
+    brought = {"httpx2", "filelock", "tqdm", "psutil"}  # by these two
+    missing = {name.replace("-", "_") for name in own - there - brought}
+    assert {"pygls", "platformdirs"} < missing
+    program = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({missing!r}))\n"  # importing them fails
+        "from dsc_lsp.starter import build, evaluation, export, rows, training, vocabulary\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_device_that_is_not_there_is_named(tmp_path: Path):

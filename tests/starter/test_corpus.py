@@ -1,9 +1,11 @@
 """Which packages and files are trained on."""
 
+from pathlib import Path
+
 import pytest
 
 from dsc_lsp.starter import corpus, licenses
-from dsc_lsp.starter.sources import SourceFile
+from dsc_lsp.starter.sources import Package, Source, SourceFile
 
 CODE = "def greet(name):\n    return f'hello {name}'\n" * 10
 
@@ -73,6 +75,27 @@ def test_no_package_is_above_its_share():
     assert capped != corpus.cap_packages(packages, 0.15, {"medium": 0.3}, seed=1)
 
 
+def test_a_limit_leaves_the_shares_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A starter was trained on a corpus of which a package that may give 8 % gave 12.5."""
+
+    def package(name: str, count: int) -> Source:
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            word = "".join("abcdefghij"[int(digit)] for digit in str(number))
+            line = f"def {name}_{word}(value):\n    return value + {word}\n"
+            (tmp_path / name / f"{number}.py").write_text(line * 6)
+        paths = tuple(f"{name}/{number}.py" for number in range(count))
+        return Source(Package(name, "1", "MIT"), tmp_path, paths)
+
+    every = [package("large", 600), *(package(f"small{number}", 40) for number in range(20))]
+    monkeypatch.setattr(corpus.sources, "installed", lambda _: every)
+    names = frozenset(source.package.name for source in every)
+    selection = corpus.Selection(share=0.2, packages=names, limit=60_000)
+    chosen = corpus.gather(selection, corpus.Places(), 0, lambda _: None).training
+    assert len(chosen) > 150
+    assert sum(file.package == "large" for file in chosen) < 0.27 * len(chosen)
+
+
 def test_held_out_packages_are_never_trained_on():
     names = frozenset({"click", "pluggy", "typer", "tqdm"})
     selection = corpus.Selection(share=1.0, packages=names)
@@ -84,5 +107,5 @@ def test_held_out_packages_are_never_trained_on():
 
 def test_files_survive_storage(tmp_path):
     files = [SourceFile("a", "b.py", "é = '\u2028'\n")]
-    corpus.write_files(tmp_path / "files.jsonl", files)
+    corpus.write_files(tmp_path / "files.jsonl", files, lambda _: None)
     assert corpus.read_files(tmp_path / "files.jsonl") == files

@@ -42,6 +42,7 @@ def trained(
     budget: training.Budget = BUDGET,
     *,
     interrupt_at: int | None = None,
+    told: list[str] | None = None,
 ) -> LlamaForCausalLM:
     model = training.create_model(SHAPE, encoder, seed=0)
 
@@ -56,7 +57,7 @@ def trained(
         dataclasses.replace(budget, save_seconds=-1.0, probe_seconds=-1.0),
         0,
         checkpoint=checkpoint,
-        report=lambda _: None,
+        report=[].append if told is None else told.append,
         on_probe=on_probe,
     )
     return model
@@ -71,6 +72,20 @@ def test_training_goes_on_where_it_was_interrupted(
     straight = trained(files, encoder, tmp_path / "straight.pt")
     for name, tensor in straight.state_dict().items():
         torch.testing.assert_close(tensor, resumed.state_dict()[name], msg=name)
+
+
+def test_how_long_it_still_takes_is_told_by_time(
+    files: rows.Collection, encoder: vocabulary.Encoder, tmp_path: Path
+):
+    often = dataclasses.replace(BUDGET, report_seconds=-1.0)
+    told: list[str] = []
+    trained(files, encoder, tmp_path / "often.pt", often, told=told)
+    assert [line.split()[1] for line in told] == ["1", "2", "3", "4", "5", "6", "6"]
+    assert all(line.endswith(" left") for line in told)
+    assert told[-1].endswith("100.0% done, 0 s left")
+    told.clear()
+    trained(files, encoder, tmp_path / "seldom.pt", told=told)
+    assert len(told) == 1
 
 
 def test_parts_of_a_batch_add_up_to_the_whole(
@@ -98,7 +113,12 @@ def test_timing_leaves_the_model_alone_and_fits_the_time(
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     counts = [
         training.affordable_steps(
-            model, files, encoder, dataclasses.replace(BUDGET, seconds=seconds), timed=3
+            model,
+            files,
+            encoder,
+            dataclasses.replace(BUDGET, seconds=seconds),
+            report=lambda _: None,
+            timed=3,
         )
         for seconds in (1.0, 1000.0)
     ]

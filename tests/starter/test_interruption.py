@@ -1,0 +1,124 @@
+"""A build that is told to end: nothing is lost, and it ends as if it had not been interrupted."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dsc_lsp.starter import build, interruption
+
+# Runs the command line; training step STEP sends the signal SIGNAL so many TIMES to the process.
+PROGRAM = """
+import os, signal, sys
+step, number, times, *arguments = sys.argv[1:]
+from dsc_lsp.starter import build, training
+steps, train_step = 0, training._train_step
+
+def signalling(*given):
+    global steps
+    loss = train_step(*given)
+    steps += 1
+    if steps == int(step):
+        for _ in range(int(times)):
+            os.kill(os.getpid(), int(number))
+    return loss
+
+training._train_step = signalling
+sys.exit(build.main(arguments))
+"""
+
+CORPUS = ("recipe.json", "corpus.json", "training.jsonl.xz", "held_out.jsonl.xz", "tokenizer.json")
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where a build has trained without an interruption."""
+    place = tmp_path_factory.mktemp("straight")
+    assert build.main(arguments(place)) == 0
+    return place
+
+
+def arguments(place: Path) -> list[str]:
+    return [
+        *("--preset", "smoke", "--seconds", "1000", "--until", "training"),
+        *("--output", str(place / "dsc-starter"), "--work", str(place / "work")),
+    ]
+
+
+def stop(
+    place: Path, straight: Path, number: signal.Signals, *, times: int
+) -> subprocess.CompletedProcess[str]:
+    """Train from the same corpus in a process that gets signals at its seventh step."""
+    (place / "work").mkdir()
+    for name in CORPUS:
+        shutil.copy(straight / "work" / name, place / "work")
+    command = [sys.executable, "-c", PROGRAM, "7", str(int(number)), str(times)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*command, *arguments(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_step_and_the_same_command_ends_as_if_nothing_had_been(
+    straight: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
+):
+    stopped = stop(tmp_path, straight, number, times=1)
+    assert stopped.returncode == 128 + number
+    assert "a second signal ends at once" in stopped.stdout
+    assert "saved at step 7" in stopped.stdout
+    assert f"the same command goes on from {tmp_path / 'work'}" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert not (tmp_path / "work" / "training.json").exists()
+
+    assert build.main(arguments(tmp_path)) == 0
+    assert "resumed at step 7" in capsys.readouterr().out
+    weights = Path("dsc-starter") / "model.safetensors"
+    assert (tmp_path / weights).read_bytes() == (straight / weights).read_bytes()
+    results = [
+        json.loads((place / "work" / "training.json").read_text())
+        for place in (tmp_path, straight)
+    ]
+    assert results[0]["step"] == results[1]["step"] == 20
+    assert results[0]["loss"] == results[1]["loss"]
+
+
+def test_a_second_signal_ends_at_once(straight: Path, tmp_path: Path):
+    stopped = stop(tmp_path, straight, signal.SIGINT, times=2)
+    assert stopped.returncode == -signal.SIGINT
+    assert "saved" not in stopped.stdout
+    assert not (tmp_path / "work" / "training.pt").exists()
+    assert build.main(arguments(tmp_path)) == 0
+
+
+def test_elsewhere_a_signal_ends_what_is_done_there_and_handlers_are_as_before():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(interruption.Interruption) as stopped:
+        with interruption.raised():
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert stopped.value.exit_code == 143
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_probe_can_be_interrupted_though_steps_cannot():
+    told: list[str] = []
+    with interruption.held(told.append) as kept:
+        with pytest.raises(interruption.Interruption):
+            with interruption.raised():
+                os.kill(os.getpid(), signal.SIGTERM)
+        assert kept.number is None
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert kept.number == signal.SIGTERM
+    assert len(told) == 1

@@ -1,0 +1,59 @@
+"""Steps tell how far they are and how long they still take, by time."""
+
+import time
+
+import pytest
+
+from dsc_lsp.starter import progress
+
+
+class Clock:
+    """A clock that stands unless it is told to go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
+
+
+def test_every_ten_seconds_it_is_told_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch):
+    clock, told = Clock(monkeypatch), []
+    for item in progress.watched(range(10), 10, "encoding files", told.append):
+        assert len(told) == item // 3
+        clock.now += 4
+    assert told == [
+        "encoding files: 3 of 10, 12 s, 28 s left",
+        "encoding files: 6 of 10, 24 s, 16 s left",
+        "encoding files: 9 of 10, 36 s, 4 s left",
+    ]
+
+
+def test_a_step_of_seconds_tells_nothing(monkeypatch: pytest.MonkeyPatch):
+    clock, told = Clock(monkeypatch), []
+    for _ in progress.watched(iter("abc"), 3, "letters", told.append):
+        clock.now += 3
+    assert not told
+
+
+def test_what_was_done_before_is_no_speed():
+    assert progress.state("holes", 90, 100, 30.0, begun=60) == "holes: 90 of 100, 30 s, 10 s left"
+    assert progress.state("holes", 12, 10, 6.0).endswith(" 0 s left")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (99.0, "99 s"), (600.0, "10 min"), (7200.0, "2.0 h")]
+)
+def test_times_are_told_as_people_do(seconds: float, said: str):
+    assert progress.duration(seconds) == said
+
+
+def test_work_that_tells_nothing_is_watched_from_outside(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(progress, "SECONDS", 0.01)
+    told: list[str] = []
+    answer = progress.waited_for(lambda: time.sleep(0.05) or 7, 600.0, "learning", told.append)
+    assert answer == 7
+    assert told[0] == "learning: 0 s, about 10 min left"
+
+
+def test_errors_of_such_work_are_raised():
+    with pytest.raises(ZeroDivisionError):
+        progress.waited_for(lambda: 1 / 0, 1.0, "dividing", lambda _: None)
