@@ -111,8 +111,30 @@ def run(
     except (EngineError, JournalError) as error:
         print(f"dsc-lsp: {error}", file=sys.stderr)
         return 1
-    _print_scores(scores, datasets, settings, engine, options)
+    except KeyboardInterrupt:
+        print(f"dsc-lsp: interrupted. {_remedy(options.keep)}", file=sys.stderr)
+        return 130
+    try:
+        _print_scores(scores, datasets, settings, engine, options)
+        sys.stdout.flush()
+    except OSError as error:
+        return _unprinted(error, options.keep)
     return 0 if options.calibration is None else _draw(scores, options.calibration)
+
+
+def _remedy(keep: Path | None) -> str:
+    if keep is None:
+        return "With --keep FILE, results are kept as they come."
+    return f"What is done is kept in {keep}: the same command goes on from there."
+
+
+def _unprinted(error: OSError, keep: Path | None) -> int:
+    """Say that the answer cannot be written, unless who reads it has had enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is not flushed yet
+    if not isinstance(error, BrokenPipeError):
+        message = f"dsc-lsp: the answer cannot be written: {error.strerror}. {_remedy(keep)}"
+        print(message, file=sys.stderr)
+    return 1
 
 
 def _journal(options: Options, datasets: Sequence[str], engine: Engine) -> Journal:

@@ -1,11 +1,15 @@
 """An evaluation that was interrupted goes on where it was, and nothing is lost on the way."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dsc_lsp.cli import evaluate as commands
 from dsc_lsp.cli import main
 from dsc_lsp.measure.evaluation import Score, evaluate, summarize
 from dsc_lsp.measure.holes import Hole, hole_in
@@ -123,6 +127,56 @@ def test_the_command_keeps_results_and_draws_how_far_confidence_can_be_trusted(
     assert len(kept.read_text().splitlines()) == 1 + 3
     assert main([*arguments, "--seed", "1"]) == 1
     assert "holds results of something else" in capsys.readouterr().err
+
+
+def command(tmp_path: Path, *more: str) -> list[str]:
+    functions = (f"def f{n}(self):\n    return self.value_{n}\n\n" for n in range(60))
+    (tmp_path / "code.py").write_text("".join(functions))
+    return ["eval", str(tmp_path), "--model", "lookup", *more]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("more", [["--json"], []])
+def test_an_answer_that_finds_no_room_is_said_and_kept(tmp_path: Path, more: list[str]):
+    kept = tmp_path / "kept.jsonl"
+    evaluate = command(tmp_path, *more, "--keep", str(kept))
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "dsc_lsp", *evaluate],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "dsc-lsp: the answer cannot be written: No space left on device."
+        f" What is done is kept in {kept}: the same command goes on from there.\n"
+    )
+    assert len(kept.read_text().splitlines()) > 3
+
+
+def test_an_interruption_is_said_and_the_same_command_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    kept = tmp_path / "kept.jsonl"
+    arguments = command(tmp_path, "--keep", str(kept), "--limit", "5")
+    asked: list[Hole] = []
+    evaluate = commands.evaluate
+
+    def interrupted(holes: Iterable[Hole], **given: Any) -> Iterator[Score]:
+        for hole in holes:
+            asked.append(hole)
+            if len(asked) == 3:
+                raise KeyboardInterrupt
+            yield from evaluate([hole], **given)
+
+    monkeypatch.setattr(commands, "evaluate", interrupted)
+    assert main(arguments) == 130
+    assert f"interrupted. What is done is kept in {kept}" in capsys.readouterr().err
+    assert main(arguments) == 0
+    assert len(asked) == 3 + 3
+    assert len(kept.read_text().splitlines()) == 1 + 5
 
 
 def test_an_empty_repository_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
