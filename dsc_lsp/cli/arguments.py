@@ -103,6 +103,11 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="how often a name of another file stands in the prompt, by budget, ours and others'",
     )
+    parser.add_argument(
+        "--retrieved",
+        action="store_true",
+        help="CrossCodeEval: above the code stands that of other files which it brings along",
+    )
     parser.add_argument("--typing", action="store_true", help="type the gold text, accept, count")
     parser.add_argument(
         "--anchors",
@@ -258,6 +263,7 @@ def _eval(chosen: argparse.Namespace) -> int:
         seen=chosen.seen,
         samples=chosen.samples,
         context=chosen.context,
+        retrieved=chosen.retrieved,
         keep=chosen.keep,
         calibration=chosen.calibration,
     )

@@ -58,6 +58,7 @@ class Options:
     seen: Path | None
     samples: int
     context: bool = False
+    retrieved: bool = False
     keep: Path | None = None
     calibration: Path | None = None
 
@@ -114,6 +115,17 @@ def run(
     except KeyboardInterrupt:
         print(f"dsc-lsp: interrupted. {_remedy(options.keep)}", file=sys.stderr)
         return 130
+    return _answer(scores, datasets, settings, engine, options)
+
+
+def _answer(
+    scores: Mapping[str, list[Score]],
+    datasets: Sequence[str],
+    settings: Settings,
+    engine: Engine,
+    options: Options,
+) -> int:
+    """Print the measures and draw what is to be drawn; return the exit code."""
     try:
         _print_scores(scores, datasets, settings, engine, options)
         sys.stdout.flush()
@@ -146,6 +158,7 @@ def _journal(options: Options, datasets: Sequence[str], engine: Engine) -> Journ
         "seed": options.seed,
         "compare": options.compare,
         "run_tests": options.run_tests,
+        "retrieved": options.retrieved,
         "seen": None if options.seen is None else str(options.seen),
         "model": engine.name,
     }
@@ -182,7 +195,12 @@ class _Part:
 
     @staticmethod
     def of(dataset: str, options: Options) -> "_Part":
-        holes = read_holes(dataset, seed=options.seed, limit=options.limit)
+        holes = read_holes(
+            dataset,
+            seed=options.seed,
+            limit=options.limit,
+            with_retrieved=options.retrieved,
+        )
         return _Part(holes, read_repository(dataset))
 
 

@@ -1,7 +1,7 @@
 """Holes to be filled: code before and after a cursor, and what stood between.
 
-Read from data sets in the JSON-lines forms of HumanEval-infilling and CrossCodeEval, or cut by a
-seed from any folder of source files or installed package.
+Read from data sets in the JSON-lines forms of HumanEval-infilling (and SantaCoder's task, which is
+alike) and CrossCodeEval, or cut by a seed from any folder of source files or installed package.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ class Hole:
     """A place to complete.
 
     ``kind`` is ``line`` (a whole line is missing) or ``rest of line``. ``program`` makes a
-    program of a suggestion whose exit code 0 means that the suggestion is right, if there is one.
+    program of a suggestion that runs to its end if the suggestion is right, if there is one.
     """
 
     name: str
@@ -57,17 +57,20 @@ class Program:
         return self.before + suggestion + self.after
 
 
-def read_holes(dataset: str, *, seed: int, limit: int | None) -> list[Hole]:
+def read_holes(
+    dataset: str, *, seed: int, limit: int | None, with_retrieved: bool = False
+) -> list[Hole]:
     """Return the holes of a data set file, folder or installed package, at most ``limit``.
 
-    A limit takes a sample by the seed, not the first ones.
+    A limit takes a sample by the seed, not the first ones. ``with_retrieved`` puts the code of
+    other files that CrossCodeEval brings along above the code, as its harness does.
 
     Raises:
         DatasetError: there is no such data set, a field is missing, or there is nothing in it.
     """
     path = Path(dataset)
     if path.is_file():
-        holes = list(_from_file(path))
+        holes = list(_from_file(path, with_retrieved=with_retrieved))
     else:
         holes = list(_from_folder(folder_of(dataset), seed))
     if not holes:
@@ -121,27 +124,28 @@ def partly_typed(hole: Hole, written: int) -> Hole:
     return dataclasses.replace(hole, cursor=Cursor(filled, end), gold=hole.gold[written:])
 
 
-def _from_file(path: Path) -> Iterator[Hole]:
+def _from_file(path: Path, *, with_retrieved: bool) -> Iterator[Hole]:
     opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     try:
         with opener(path, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _from_record(json.loads(line), f"{path.name}:{number}")
+                    place = f"{path.name}:{number}"
+                    yield _from_record(json.loads(line), place, with_retrieved=with_retrieved)
     except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
     except json.JSONDecodeError as error:
         raise DatasetError(f"{path} is not JSON lines: {error}") from None
 
 
-def _from_record(record: Any, place: str) -> Hole:
-    """Tell the two forms apart by their fields."""
+def _from_record(record: Any, place: str, *, with_retrieved: bool) -> Hole:
+    """Tell the forms apart by their fields."""
     if not isinstance(record, Mapping):
         raise DatasetError(f"{place} is not an object")
     if "canonical_solution" in record:
         return _human_eval(record, place)
     if "groundtruth" in record:
-        return _cross_code_eval(record, place)
+        return _cross_code_eval(record, place, with_retrieved=with_retrieved)
     raise DatasetError(
         f"{place} has neither canonical_solution (HumanEval-infilling) nor groundtruth"
         " (CrossCodeEval)"
@@ -154,14 +158,16 @@ def _human_eval(record: Mapping[str, Any], place: str) -> Hole:
     gold = solution.removesuffix("\n")
     # The line break belongs to the line that is being written, so it is there already.
     behind = ("\n" if gold != solution else "") + after
+    # SantaCoder's task is in several languages and names the holes of a task alike.
+    language = str(record.get("language", "py"))
     hole = hole_in(
-        str(record.get("task_id", place)),
+        str(record.get("task_id", f"{record.get('name', 'hole')} at {place}")),
         "line",
         before,
         gold,
         behind,
-        language="python",
-        uri="file:///humaneval/solution.py",
+        language=identifier_of(Path(f"solution.{language}")),
+        uri=f"file:///humaneval/solution.{language}",
     )
     tests, entry = record.get("test"), record.get("entry_point")
     if not isinstance(tests, str) or not isinstance(entry, str):
@@ -170,14 +176,18 @@ def _human_eval(record: Mapping[str, Any], place: str) -> Hole:
     return Hole(hole.name, hole.kind, hole.cursor, hole.gold, program)
 
 
-def _cross_code_eval(record: Mapping[str, Any], place: str) -> Hole:
+def _cross_code_eval(record: Mapping[str, Any], place: str, *, with_retrieved: bool) -> Hole:
     metadata = record.get("metadata")
     file = metadata.get("file", "file.py") if isinstance(metadata, Mapping) else "file.py"
     after = _text(record, "right_context", place)
+    before = _text(record, "prompt", place)
+    if with_retrieved:
+        others = record.get("crossfile_context")
+        before = _text(others if isinstance(others, Mapping) else {}, "text", place) + before
     return hole_in(
         str(record.get("task_id", place)),
         "rest of line",
-        _text(record, "prompt", place),
+        before,
         _text(record, "groundtruth", place),
         after if after.startswith("\n") or not after else "\n" + after,
         language=identifier_of(Path(str(file))),

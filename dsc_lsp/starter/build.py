@@ -71,6 +71,8 @@ def _chosen(parsed: argparse.Namespace) -> Preset:
         preset = replace(preset, seconds=parsed.seconds)
     if parsed.device is not None:
         preset = replace(preset, device=parsed.device)
+    if parsed.timed_steps is not None:
+        preset = replace(preset, timed_steps=parsed.timed_steps)
     if parsed.rows is not None:
         preset = replace(preset, rows=parsed.rows, micro_rows=min(parsed.rows, preset.micro_rows))
     return preset
@@ -95,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=_positive, help="training time (the preset's)")
     parser.add_argument("--device", help="cpu or cuda (the preset's)")
     parser.add_argument("--rows", type=_count, help="rows of a training step (the preset's)")
+    parser.add_argument(
+        "--timed-steps", type=_count, help="steps to time where their number is not fixed (50)"
+    )
     parser.add_argument(
         "--human-eval",
         type=Path,

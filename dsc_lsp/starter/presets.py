@@ -9,7 +9,8 @@ from dsc_lsp.starter.corpus import Selection
 class Preset:
     """Everything that a build depends on, but for the seed and the packages that there are.
 
-    ``steps`` is ``None`` where some steps are timed first, to fix how many fit into ``seconds``.
+    ``steps`` is ``None`` where ``timed_steps`` are timed first, to fix how many fit into
+    ``seconds``.
     Products of ``rows`` and ``row_tokens`` are the tokens of a step, of which ``micro_rows``
     are computed at a time. ``storage`` is how weights are written: ``bfloat16`` or ``int8``.
     ``gate`` is by how many nats a token the right prompt must beat another one after a fifth of
@@ -43,6 +44,7 @@ class Preset:
     test_holes: int
     windows: int
     prompt_tokens: int
+    timed_steps: int = 50
     served_packages: tuple[str, ...] = ("click", "jinja2", "cattrs", "pygls", "huggingface_hub")
     served_holes: int = 200
     human_eval_holes: int = 1033

@@ -32,7 +32,7 @@ _MEASURED = ("evaluation.json", "packages.json", "human_eval.json")
 _KEPT = ("packages.jsonl", "human_eval.jsonl")
 
 # Of a preset, what does not change the model.
-_NO_RECIPE = ("seconds", "served_packages", "served_holes", "human_eval_holes")
+_NO_RECIPE = ("seconds", "timed_steps", "served_packages", "served_holes", "human_eval_holes")
 
 _GATE_SHARE = 0.2  # of the budget, after which a run has to be promising
 _TOKENIZER_SECONDS = 0.8  # for each megabyte of the corpus, by experience
@@ -245,13 +245,17 @@ def _budget(
         other_rate=preset.other_rate,
         device=preset.device,
         threads=preset.threads,
-        bfloat16=preset.bfloat16,
+        bfloat16=preset.bfloat16 and training.has_bfloat16(preset.device),
         probe_seconds=preset.probe_seconds,
     )
+    if preset.bfloat16 and not budget.bfloat16:
+        run.report("this processor has no bfloat16: computing in float32")
     if preset.steps is not None:
         return budget
     if not fixed.exists():
-        steps = training.affordable_steps(model, files, encoder, budget, report=run.report)
+        steps = training.affordable_steps(
+            model, files, encoder, budget, report=run.report, timed=preset.timed_steps
+        )
         tokens = steps * preset.rows * preset.row_tokens
         run.report(f"timed: {steps} steps, {tokens / 1e6:.0f}M tokens fit into the time")
         write_json(fixed, steps)

@@ -30,7 +30,7 @@ from dsc_lsp.starter.vocabulary import Encoder
 
 log = logging.getLogger(__name__)
 
-_UNTIMED = 5  # steps before the timed ones, in which kernels are chosen and memory is taken
+_UNTIMED_SHARE = 0.1  # of the timed steps go before, to choose kernels and take memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def affordable_steps(
     budget: Budget,
     *,
     report: Report,
-    timed: int = 50,
+    timed: int,
 ) -> int:
     """Time some steps on a copy of the model and return how many fit into nine tenths of the time.
 
@@ -174,9 +174,10 @@ def affordable_steps(
     trial = copy.deepcopy(model)
     optimizers = _prepare(trial, budget)
     loss = torch.zeros(())
+    untimed = int(_UNTIMED_SHARE * timed)
     started = 0.0
-    for step in watched(range(timed + _UNTIMED), timed + _UNTIMED, "timing steps", report):
-        if step == _UNTIMED:
+    for step in watched(range(timed + untimed), timed + untimed, "timing steps", report):
+        if step == untimed:
             float(loss)  # waits for the accelerator
             started = time.monotonic()
         batch = _batch(files, encoder, budget, Progress(step=step), seed=0)
@@ -184,6 +185,11 @@ def affordable_steps(
     float(loss)
     seconds = (time.monotonic() - started) / timed
     return max(1, int(0.9 * budget.seconds / seconds))
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether a device computes in bfloat16; processors that only pretend to take ten times."""
+    return device != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def load_weights(model: LlamaForCausalLM, checkpoint: Path) -> None:

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dsc_lsp.engine.opening import open_local
@@ -99,7 +101,10 @@ def test_programs_run_only_when_asked_for():
         ("assert 1 + 1 == 3", False),
         ("def f(:", False),
         ("x = '\0'", False),
-        ("import sys; sys.exit(0)", True),
+        # The tests that stand behind it have not run.
+        ("import sys; sys.exit(0)", False),
+        ("import os; os._exit(0)", False),
+        ("raise SystemExit", False),
         ("x = bytearray(3 * 2**30)", False),
         ("open('big', 'wb').write(b'x' * 2**21)", False),
     ],
@@ -112,6 +117,24 @@ def test_a_program_that_does_not_end_does_not_pass(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("dsc_lsp.measure.sandbox._SECONDS", 0.5)
     assert passes("while True: pass") is False
     assert passes("import time; time.sleep(60)") is False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no groups of processes")
+def test_what_a_program_has_started_ends_with_it(tmp_path: Path):
+    mark = tmp_path / "pid"
+    child = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    program = (
+        "import os, subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        f"while not os.path.exists({str(mark)!r}) or not open({str(mark)!r}).read():\n"
+        "    time.sleep(0.01)\n"
+    )
+    assert passes(program)
+    number = int(mark.read_text())
+    try:
+        assert psutil.Process(number).wait(5) is None
+    except psutil.NoSuchProcess:
+        return
 
 
 def test_the_likelihood_of_gold_text_is_that_of_its_tokens_one_by_one(tmp_path: Path):

@@ -65,6 +65,37 @@ def test_a_hole_of_cross_code_eval_stands_before_its_right_context(tmp_path: Pat
     assert hole.cursor.document.language == "python"
 
 
+def test_code_of_other_files_stands_above_if_it_is_asked_for(tmp_path: Path):
+    """As in CrossCodeEval's own harness, whose retrieved code is commented out."""
+    others = {"text": "# a.py\n# def value(x):\n", "list": []}
+    dataset = write(tmp_path / "a.jsonl", {**CROSS_CODE_EVAL, "crossfile_context": others})
+    [without] = holes_of(dataset)
+    assert "value" not in without.cursor.document.text
+    [hole] = read_holes(dataset, seed=0, limit=None, with_retrieved=True)
+    assert hole.cursor.document.text == others["text"] + without.cursor.document.text
+    assert hole.cursor.line_before == "x = a."
+    lacking = write(tmp_path / "b.jsonl", CROSS_CODE_EVAL)
+    with pytest.raises(DatasetError, match=r"b\.jsonl:1 has no text in its field 'text'"):
+        read_holes(lacking, seed=0, limit=None, with_retrieved=True)
+
+
+def test_santacoders_task_is_in_several_languages(tmp_path: Path):
+    """Its holes of one task have one name, and results are kept by name."""
+    record = {
+        "name": "HumanEval_0_double",
+        "prompt": "int twice(int x) {\n",
+        "suffix": "}\n",
+        "canonical_solution": "    return 2 * x;\n",
+        "tests": "}\n    public static void main(String[] args) {}\n",
+    }
+    records = [{**record, "language": language} for language in ("java", "js", "py")]
+    holes = holes_of(write(tmp_path / "a.jsonl", *records))
+    assert [hole.cursor.document.language for hole in holes] == ["java", "javascript", "python"]
+    assert {hole.gold for hole in holes} == {"    return 2 * x;"}
+    assert len({hole.name for hole in holes}) == 3
+    assert all(hole.program is None for hole in holes)
+
+
 def test_a_folder_is_cut_by_the_seed_and_the_pieces_make_the_file(tmp_path: Path):
     text = "".join(
         f"def function_{number}(x):\n    return x + {number}\n\n" for number in range(30)

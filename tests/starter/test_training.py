@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -124,6 +125,16 @@ def test_timing_leaves_the_model_alone_and_fits_the_time(
     ]
     assert 1 <= counts[0] < counts[1]
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_processor_without_bfloat16_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch):
+    """Pretending to have it took thirteen times as long as float32."""
+    supported = [False, True]
+    library = SimpleNamespace(_is_mkldnn_bf16_supported=supported.pop)
+    monkeypatch.setattr(torch.ops, "mkldnn", library)
+    assert training.has_bfloat16("cuda")
+    assert training.has_bfloat16("cpu")
+    assert not training.has_bfloat16("cpu")
 
 
 def test_muon_makes_matrices_nearly_orthogonal():
