@@ -129,17 +129,18 @@ def _served(served: dict[str, Any]) -> dict[str, object]:
         _row(name, packages["ways"][way], human_eval["ways"].get(way))
         for way, name in _WAYS.items()
     ]
-    rows += [
-        _row(earlier["name"], earlier["packages"], earlier["human_eval"])
-        for earlier in read_json(Path(__file__).parent / _EARLIER)
-    ]
+    lines = human_eval["ways"].get("model alone", {}).get("holes", 0)
+    for earlier in read_json(Path(__file__).parent / _EARLIER):
+        count = earlier["human_eval"]["holes"]
+        name = earlier["name"] + (f" (HumanEval: {count} lines)" if count != lines else "")
+        rows.append(_row(name, earlier["packages"], earlier["human_eval"]))
     return {
         "served_revision": packages["revision"],
         "served_seed": packages["seed"],
         "served_holes": f"{both['holes']:,}",
         "served_unseen": both["holes_unseen"],
         "served_packages": ", ".join(packages["datasets"]),
-        "human_eval_lines": f"{human_eval['ways'].get('model alone', {}).get('holes', 0):,}",
+        "human_eval_lines": f"{lines:,}",
         "served_rows": "\n".join(rows),
         "min_confidence": models.STARTER.min_confidence,
         "shown": f"{both['shown']:.0f}",
