@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from transformers import LlamaForCausalLM
 from dsc_lsp.engine.config import read_config
 from dsc_lsp.engine.weights import load_weights
 from dsc_lsp.starter import examples, export, muon, rows, training, vocabulary
+from dsc_lsp.starter.presets import PRESETS
 
 CODE = "".join(f"def f{number}(x):\n    return x + {number}\n" for number in range(100))
 SHAPE = training.ModelShape(hidden=32, layers=1, heads=1, intermediate=32)
@@ -191,3 +193,17 @@ def test_large_weights_are_dealt_out_to_files(
     again = export.load(tmp_path).state_dict()
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor.to(torch.bfloat16).float(), again[name]), name
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_every_presets_checkpoint_can_ship_and_be_carried(tmp_path: Path, name: str):
+    preset = PRESETS[name]
+    vocabulary_of_its_size: Any = SimpleNamespace(
+        vocabulary_size=preset.vocabulary_size, begin_of_text=0, end_of_text=1
+    )
+    shape = training.ModelShape(preset.hidden, preset.layers, preset.heads, preset.intermediate)
+    model = training.create_model(shape, vocabulary_of_its_size, seed=0)
+    export.export(model, b"{}", tmp_path, preset.storage)
+    sizes = [file.stat().st_size for file in tmp_path.glob("*.safetensors")]
+    assert sum(sizes) <= 32_000_000
+    assert max(sizes) <= 16 * 2**20
