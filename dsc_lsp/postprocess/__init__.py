@@ -46,6 +46,8 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
 _CLOSERS = frozenset(")]}")
 _JUDGED = frozenset({"python", "javascript", "typescript", "tsx"})
 """Where hardly a line that people have written breaks the code before it (docs/log.md)."""
+_JOINER, _AS_PICTURE = "\u200d", "\ufe0f"
+_SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 _LOOK_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
@@ -111,8 +113,25 @@ def _visible(text: str, _place: _Place) -> str:
     overrides, zero-width characters, tags), line separators that only some editors know,
     variation selectors, blanks that pass for letters, surrogates and unassigned code points:
     ways to hide code (https://trojansource.codes) or what a prompt injection carries away.
+    What makes one picture of several (👩 and 👧) stays between pictures.
     """
-    return "".join(filter(_is_visible, text))
+    return "".join(
+        letter
+        for place, letter in enumerate(text)
+        if _is_visible(letter) or _joins_pictures(text, place)
+    )
+
+
+def _joins_pictures(text: str, place: int) -> bool:
+    before = text[max(0, place - 2) : place]
+    if text[place] == _AS_PICTURE:
+        return _is_picture(before[-1:])
+    joins = text[place] == _JOINER and _is_picture(text[place + 1 : place + 2])
+    return joins and _is_picture(before.removesuffix(_AS_PICTURE)[-1:])
+
+
+def _is_picture(letter: str) -> bool:
+    return bool(letter) and (unicodedata.category(letter) == "So" or letter in _SKIN_TONES)
 
 
 def _is_visible(letter: str) -> bool:

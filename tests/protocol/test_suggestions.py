@@ -313,6 +313,11 @@ async def test_nothing_is_suggested_while_memory_is_short() -> None:
         ("a\u202eb\u2066c\u200bd\ufeffe\u00adf", "abcdef"),
         ("a\x00b\x1b[31mc\x7fd\x85e", "ab[31mcde]"),
         ("a\U000e0041b\ufe0fc\u2028d\u3164e", "abcde"),
+        ("👩\u200d👩\u200d👧 👍🏽 ❤\ufe0f\u200d🔥", "👩\u200d👩\u200d👧 👍🏽 ❤\ufe0f\u200d🔥"),
+        (
+            "👩\u200da \u200d👧 x\ufe0f\u200d👧 👩\u200d\u200d👧 ❤\ufe0f\ufe0f",
+            "👩a 👧 x👧 👩👧 ❤\ufe0f",
+        ),
         ("\u200b\u202e", None),
     ],
 )
