@@ -44,7 +44,7 @@ __all__ = [
 _CONTROL_TOKEN = re.compile(r"<[|｜][\w▁]{1,40}[|｜]>")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
 _CLOSERS = frozenset(")]}")
-_JUDGED = frozenset({"python", "javascript", "typescript", "tsx"})
+_JUDGED = frozenset({"python", "javascript", "typescript", "tsx", "go", "yaml"})
 """Where hardly a line that people have written breaks the code before it (docs/log.md)."""
 _JOINER, _AS_PICTURE = "\u200d", "\ufe0f"
 _SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))

@@ -91,7 +91,7 @@ def extent_at(
         on_blank_line,
         not at_end,
         # In YAML, what stands behind a colon and a blank is the value.
-        not at_end or (language.name == "yaml" and before.endswith(" ")),
+        not at_end or (language.name == "yaml" and not on_blank_line and before.endswith(" ")),
         style_of(cursor).unit,
     )
 
