@@ -275,6 +275,20 @@ def test_of_equal_matches_the_nearest_come_first():
     assert words[:5] == [b"nearer", b"above", b"below", b"beside", b"far"]
 
 
+def test_of_matches_as_near_those_in_what_was_edited_last_come_first():
+    line = "\na\nb\ntotal = price * "
+    known = Index()
+    known.update_all([("file:///other/known.py", f"\n{line}known_from_the_start\n")])
+    known.update("file:///other/edited.py", f"\n{line}edited_before\n")
+    known.update("file:///other/earlier.py", f"\n{line}edited_earlier\n")
+    known.update("file:///other/edited.py", f"\n{line}edited_last\n")
+    before, after = f"x\n{line}", "\n"
+    around = Surroundings.of(HERE, -1, before, after)
+    found = occurrences(around, known.at(HERE, before, after).sources, b"")
+    words = [lexeme_at(data, at) for data, at in zip(found.data, found.places, strict=True)]
+    assert words[:3] == [b"edited_last", b"edited_earlier", b"known_from_the_start"]
+
+
 def test_of_many_equal_matches_in_the_file_those_near_the_cursor_are_looked_at():
     line = "\n" + "# as long as matches are told apart " * 2 + "\ntotal = price * "
     before = "x" + "".join(f"{line}above_{number}" for number in range(40)) + line
