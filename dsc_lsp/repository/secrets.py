@@ -72,8 +72,9 @@ def _form(
     return _Form(words, source, needed, flags)
 
 
-_QUOTED = re.compile(r"[:=,(].*?[\"'`]")
-_DIGIT_GIVEN = re.compile(r"[:=].*?\d")
+# Anchored and possessive: each character is looked at twice at most, wherever the search fails.
+_QUOTED = re.compile(r"\A[^:=,(]*+.*[\"'`]", re.DOTALL)
+_DIGIT_GIVEN = re.compile(r"\A[^:=]*+.*\d", re.DOTALL)
 
 
 _KEYWORD = (
@@ -161,7 +162,11 @@ _OPAQUE_MARK = _LEAST_OPAQUE * b"x"
 _OPAQUE_MARKS = bytes(
     ord("x") if re.match(r"[A-Za-z0-9+/_=-]", chr(n)) else 32 for n in range(256)
 )
-_LONGEST_LINE = 2_000
+_LONGEST_LINE = 4_096
+_PART = 2_048
+_STEP = 1_536
+_AROUND_CURSOR = 4_096
+"""More than ``shortening`` leaves of a long line before the cursor, and behind it."""
 
 
 def is_secret_path(path: str) -> bool:
@@ -180,8 +185,10 @@ def is_secret_uri(uri: str) -> bool:
 def without_secrets(text: str) -> str:
     """Return a text in which the lines that hold a secret are empty; other lines stay in place.
 
-    Line breaks must be ``\\n``. Only lines with a suspicious word are looked at in full.
+    Line breaks must be ``\\n``. Only lines with a suspicious word are looked at in full, and very
+    long ones not at all: they are empty, too.
     """
+    text = _without_long_lines(text)
     secret = set(_secret_lines(text))
     if not secret:
         return text
@@ -203,7 +210,8 @@ def redacted(cursor: Cursor) -> Cursor | None:
     """Return the cursor in its document without the lines that hold secrets.
 
     ``None`` if the whole file is secret by its name, or the cursor's line holds a secret. While
-    the user types in one place, only the lines there are looked at.
+    the user types in one place, only the lines there are looked at. A very long line of the
+    cursor is looked at only as far around it as ``shortening.shortened`` leaves it.
     """
     if is_secret_uri(cursor.document.uri):
         return None
@@ -211,9 +219,18 @@ def redacted(cursor: Cursor) -> Cursor | None:
     _LOOKS.append(look)
     if not look.secret:
         return cursor
-    if cursor.position.line in look.secret:
+    if cursor.position.line in look.secret and _is_secret_around(cursor):
         return None
-    return Cursor(cursor.document.without(look.secret), cursor.position)
+    others = [number for number in look.secret if number != cursor.position.line]
+    return Cursor(cursor.document.without(others), cursor.position) if others else cursor
+
+
+def _is_secret_around(cursor: Cursor) -> bool:
+    """Whether what may be shown of a cursor's line holds a secret, where the line does."""
+    line, column = cursor.document.line(cursor.position.line), cursor.position.column
+    if len(line) <= _LONGEST_LINE:
+        return holds_secret(line)
+    return _is_secret_between(line, max(0, column - _AROUND_CURSOR), column + _AROUND_CURSOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,10 +287,31 @@ def _path_in(uri: str) -> str:
         return unquote(uri)
 
 
-@lru_cache(200_000)
 def holds_secret(line: str) -> bool:
-    """Whether a line holds something that looks like a secret."""
-    part = line[:_LONGEST_LINE]
+    """Whether a line holds what looks like a secret, or is too long to be looked at."""
+    if len(line) <= _PART:
+        return _is_secret_part(line)
+    return len(line) > _LONGEST_LINE or _is_secret_between(line, 0, len(line))
+
+
+def _is_secret_between(line: str, start: int, end: int) -> bool:
+    return any(map(_is_secret_part, _parts(line, start, end)))
+
+
+def _parts(line: str, start: int, end: int) -> Iterator[str]:
+    """Yield the parts of a line that hold what is between two columns, some of it twice.
+
+    What is looked for is seldom longer than two parts have in common. They begin where they began
+    at the key before, so that most of them are known.
+    """
+    first = start // _STEP * _STEP
+    last = max(first + 1, min(end, len(line)) - (_PART - _STEP))
+    for begin in range(first, last, _STEP):
+        yield line[begin : begin + _PART]
+
+
+@lru_cache(200_000)
+def _is_secret_part(part: str) -> bool:
     folded = part.lower()
     for form in _FORMS:
         if any(word in folded for word in form.words) and form.is_in(part):
@@ -281,6 +319,13 @@ def holds_secret(line: str) -> bool:
     if _ARMOUR.fullmatch(part):
         return True
     return any(_looks_random(found[0]) for found in _OPAQUE.finditer(part))
+
+
+def _without_long_lines(text: str) -> str:
+    lines = text.split("\n")
+    if max(map(len, lines)) <= _LONGEST_LINE:
+        return text
+    return "\n".join("" if len(line) > _LONGEST_LINE else line for line in lines)
 
 
 def _secret_lines(text: str) -> Iterator[int]:
@@ -293,9 +338,10 @@ def _secret_lines(text: str) -> Iterator[int]:
     # Each form is looked for in the lines with its words alone.
     found = _ANY_WORD.find_matches_as_indexes(folded, overlapping=True)
     for start, word in {(text.rfind("\n", 0, place) + 1, word) for word, place, _ in found}:
-        line = _line_at(text, start)[:_LONGEST_LINE]
-        if _ARMOUR.fullmatch(line) or any(form.is_in(line) for form in _FORMS_WITH[word]):
-            yield start
+        line = _line_at(text, start)
+        for part in _parts(line, 0, len(line)):
+            if _ARMOUR.fullmatch(part) or any(form.is_in(part) for form in _FORMS_WITH[word]):
+                yield start
     verdicts = dict[str, bool]()
     for begin, end in _opaque_places(text):
         word = text[begin:end]

@@ -7,7 +7,7 @@ import base64
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dsc_lsp.cancel import CancelToken
@@ -19,6 +19,7 @@ from dsc_lsp.repository.secrets import holds_secret, is_secret_path, redacted, w
 from dsc_lsp.settings import Settings
 from tests import documents
 from tests.documents import Case, cursor_in
+from tests.scripted import ScriptedEngine
 
 
 @pytest.mark.parametrize("case", documents.cases("secrets"))
@@ -46,6 +47,10 @@ def test_lines_stay_in_place(lines: list[str]) -> None:
 
 
 _KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
+_SECRETS = (
+    'password = "hunter22"', f'x = "{_KEY}"', "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "https://a:secretpw@host", "AKIAIOSFODNN7EXAMPLE", "sk-ant-abcdefghijklmnopqrstu",
+)  # fmt: skip
 _PARTS = (
     "x = ", _KEY, _KEY[:23], "a_long_name_of_a_function_or_two", "=" * 30, " ", "é" * 9, "\u2028",
     "İ", ".", "(", "/", "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "https://a:secretpw@host",
@@ -57,6 +62,70 @@ def test_a_text_loses_exactly_the_lines_that_hold_a_secret(lines: list[str]) -> 
     lines = [f"x = {line}." for line in lines]
     expected = ["" if holds_secret(line) else line for line in lines]
     assert without_secrets("\n".join(lines)) == "\n".join(expected)
+
+
+@given(st.sampled_from(_SECRETS), st.integers(0, 40_000), st.integers(0, 40_000))
+@example(_SECRETS[0], 2_000, 0)
+@example(_SECRETS[0], 4_096, 40_000)
+def test_a_secret_anywhere_in_a_line_is_found(secret: str, before: int, after: int) -> None:
+    line = f"{_filled(before)} {secret}; {_filled(after)}"
+    assert holds_secret(line)
+    assert without_secrets(f"a = 1\n{line}\nb = 2\n") == "a = 1\n\nb = 2\n"
+
+
+@given(st.integers(0, 4_000))
+def test_a_line_of_some_thousand_letters_is_shown(length: int) -> None:
+    line = _filled(length)
+    assert not holds_secret(line)
+    assert without_secrets(f"{line}\n") == f"{line}\n"
+
+
+@given(
+    secret=st.sampled_from(_SECRETS),
+    before=st.integers(0, 20_000),
+    distance=st.integers(0, 9_000),
+    behind=st.booleans(),
+)
+@example(secret=_SECRETS[0], before=2_000, distance=2_100, behind=True)
+@example(secret=_SECRETS[1], before=9_000, distance=20, behind=False)
+def test_no_secret_near_a_cursor_in_a_long_line_is_in_the_prompt(
+    secret: str, before: int, distance: int, *, behind: bool
+) -> None:
+    """The line is cut to the cursor's surroundings: no cut leaves a part of the secret."""
+    code = _filled(before)
+    near, far = f"{code} {secret}; ", f" {_filled(20_000)}"
+    if behind:
+        line, column = code + _filled(distance) + f" {secret}; " + far, len(code)
+    else:
+        line, column = near + _filled(distance) + far, len(near) + distance
+    prompt = _prompt_of(f"a = 1\n{line}\nb = 2\n", Position(1, column))
+    assert not [n for n in range(0, len(secret) - 7, 4) if secret[n : n + 8] in prompt]
+
+
+def test_a_long_line_is_completed_where_no_secret_is_near() -> None:
+    line = f'password = "hunter22"; {_filled(20_000)}'
+    prompt = _prompt_of(f"a = 1\n{line}\nb = 2\n", Position(1, 15_000))
+    assert line[14_000:15_000] in prompt
+    assert "hunter22" not in prompt
+
+
+@pytest.mark.parametrize("length", [2_500, 5_000, 9_000])
+def test_a_secret_in_a_long_line_is_not_shown_when_the_cursor_has_left_it(length: int) -> None:
+    line = f'{_filled(length)} password = "hunter22"'
+    for at in (Position(1, 100), Position(2, 5), Position(0, 5)):
+        assert "hunter22" not in _prompt_of(f"a = 1\n{line}\nb = 2\n", at)
+
+
+@pytest.mark.parametrize(("value", "answer"), [("AKIAIOSFODNN7EXAMPLE", ""), ("vwxy", "vwxy")])
+def test_a_secret_in_a_long_line_of_another_document_is_never_suggested(
+    value: str, answer: str
+) -> None:
+    repository = Repository()
+    code = f"{_filled(3_000)}; first_rate_of_all = {value}\n"
+    repository.update(Document.of(code, uri="file:///work/rates.py", language="python"))
+    cursor = cursor_in(f"x = {_filled(300)}; first_rate_of_all = ‸")
+    found = complete(cursor, repository, Settings(), LookupEngine(), CancelToken())
+    assert found.text == answer
 
 
 @pytest.mark.parametrize(
@@ -130,6 +199,19 @@ def test_what_is_typed_in_a_secret_file_is_never_suggested_elsewhere(
     repository = Repository()
     code = "first_rate_of_all = vwxyzab\n"
     repository.update(Document.of(code, uri=f"file://{path}", language="python"))
-    cursor = cursor_in("x = 1\nfirst_rate_of_all = ‸")
+    cursor = cursor_in(f"x = {_filled(300)}; first_rate_of_all = ‸")
     found = complete(cursor, repository, Settings(), LookupEngine(), CancelToken())
     assert found.text == answer
+
+
+def _filled(length: int) -> str:
+    """Return so much harmless code."""
+    return ("f(a, b) + " * (length // 10 + 1))[:length]
+
+
+def _prompt_of(text: str, at: Position) -> str:
+    engine = ScriptedEngine("value\n", context_tokens=16_384)
+    document = Document.of(text, uri="file:///work/a.py", language="python")
+    settings = Settings(context_tokens=16_384)
+    complete(Cursor(document, at), Repository(), settings, engine, CancelToken())
+    return "".join(part.text for one in engine.requests for part in one.prompt.parts)
