@@ -4,7 +4,9 @@ No model, no input or output. ``lookup.index.Index`` is told texts and asked at 
 imported here, because numpy takes longer to import than a server may take to answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 
@@ -36,3 +38,23 @@ class Continuations(Protocol):
     def after(self, generated: str) -> Sequence[Continuation]:
         """Return what may follow the text before the cursor and ``generated``, best first."""
         ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Continuations that are looked for once somebody asks: a model on a server never does."""
+
+    look: Callable[[], Continuations]
+
+    @cached_property
+    def _found(self) -> Continuations:
+        return self.look()
+
+    @property
+    def size(self) -> int:
+        """How much text is looked in."""
+        return self._found.size
+
+    def after(self, generated: str) -> Sequence[Continuation]:
+        """Return what may follow the text before the cursor and ``generated``, best first."""
+        return self._found.after(generated)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsc_lsp.document import Cursor, Document
-from dsc_lsp.lookup import Continuations
+from dsc_lsp.lookup import Asked, Continuations
 from dsc_lsp.repository.paths import path_of, place_of
 from dsc_lsp.repository.plan import Fit, Recent, Shown
 from dsc_lsp.repository.reports import IndexReport, Report
@@ -244,10 +244,7 @@ class Repository:
                 self.index.remove(_key(uri))
             else:
                 self.index.update(_key(uri), without_secrets(document.text))
-        lines, (number, column) = cursor.document.lines, cursor.position
-        before = "".join((*lines[:number], lines[number][:column]))
-        after = "".join((lines[number][column:], *lines[number + 1 :]))
-        return self.index.at(_key(cursor.document.uri), before, after)
+        return Asked(lambda: self.index.at(_key(cursor.document.uri), *_halves(cursor)))
 
     def _is_open(self, uri: str) -> bool:
         with self._lock:
@@ -297,6 +294,13 @@ def _key(uri: str) -> str:
     """Return how the lookup knows a file: editors write the same path in more than one way."""
     path = path_of(uri)
     return uri if path is None or not path.is_absolute() else path.as_uri()
+
+
+def _halves(cursor: Cursor) -> tuple[str, str]:
+    """Return the text before a cursor and the text after it."""
+    lines, (number, column) = cursor.document.lines, cursor.position
+    before = "".join((*lines[:number], lines[number][:column]))
+    return before, "".join((lines[number][column:], *lines[number + 1 :]))
 
 
 def _changed_lines(before: Document, after: Document) -> tuple[int, int]:
