@@ -258,8 +258,11 @@ def _looked_at(cursor: Cursor, last: _Look) -> _Look:
         or lines[:above] != last.lines[:above]
         or lines[place + 1 :] != last.lines[end:]
     ):
-        secret = (number for number, line in enumerate(lines) if holds_secret(line))
-        return _Look(lines, tuple(secret))
+        # Asked of thousands of lines, nearly all short: a call less each.
+        doubtful = (
+            n for n, line in enumerate(lines) if len(line) > _PART or _is_secret_part(line)
+        )
+        return _Look(lines, tuple(number for number in doubtful if holds_secret(lines[number])))
     return _Look(
         lines,
         (
