@@ -4,10 +4,7 @@ Only a window of lines around the cursor is parsed: a whole file of 10,000 lines
 at the cursor is usually broken, so errors in the tree decide nothing.
 """
 
-import importlib
-import logging
 import re
-import time
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -17,11 +14,11 @@ from tree_sitter import Node, Parser, Query, QueryCursor, Tree
 
 from dsc_lsp.document import Cursor, Document, indentation, split_lines
 from dsc_lsp.languages import Grammar, Language, language_of
+from dsc_lsp.parsing import TooHard, loaded, tree_of
 
 _WINDOW_LINES = 200
 _MOST_WINDOW_LINES = 400
 _WINDOW_CHARACTERS = 32_000
-_READ_BYTES = 1_024
 _PARSING_SECONDS = 0.1
 """Of processor time, twenty times what a window of code takes; noise in brackets takes more."""
 _MOST_INDENTATION = 200
@@ -41,8 +38,6 @@ _AT_CURSOR = b"x"
 _Span = tuple[int, int, bytes]
 """A comment or string: first byte, byte after the last, what becomes of its bytes."""
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
@@ -52,10 +47,6 @@ class _Parsed:
 
 
 _PARSED: LRUCache[tuple[Grammar, bytes], _Parsed] = LRUCache(_REMEMBERED_TREES)
-
-
-class _TooHard(Exception):
-    """Parsing a window took too long."""
 
 
 def opened_block(cursor: Cursor) -> str | None:
@@ -140,7 +131,7 @@ def count_errors(cursor: Cursor, text: str) -> int:
     source = (before + text).encode("utf-8", "replace")
     try:
         tree, _ = _parse(source, _PARSED.get((language.grammar, source[:_BEGINNING])), parser)
-    except _TooHard:
+    except TooHard:
         return 0
     count, nodes = 0, [tree.root_node]
     while nodes:
@@ -265,7 +256,7 @@ def _opaque_spans(source: bytes, language: Language, parser: Parser) -> tuple[_S
     before = _PARSED.get(key)
     try:
         tree, changed = _parse(source, before, parser)
-    except _TooHard:
+    except TooHard:
         return None
     known = before.spans if before is not None and changed else ()
     spans = [span for span in known if span[1] < changed]
@@ -284,7 +275,7 @@ def _opaque_spans(source: bytes, language: Language, parser: Parser) -> tuple[_S
 def _parse(source: bytes, before: _Parsed | None, parser: Parser) -> tuple[Tree, int]:
     """Return the tree of a text, and the first byte from which on it may not be as before."""
     if before is None:
-        return _tree_of(source, None, parser), 0
+        return tree_of(source, None, parser, _PARSING_SECONDS), 0
     old = before.source
     start = _alike(old, source)
     most = min(len(old), len(source)) - start
@@ -298,35 +289,8 @@ def _parse(source: bytes, before: _Parsed | None, parser: Parser) -> tuple[Tree,
         old_end_point=_point(old, len(old) - end),
         new_end_point=_point(source, len(source) - end),
     )
-    tree = _tree_of(source, edited, parser)
+    tree = tree_of(source, edited, parser, _PARSING_SECONDS)
     return tree, min([start, *(one.start_byte for one in edited.changed_ranges(tree))])
-
-
-def _tree_of(source: bytes, edited: Tree | None, parser: Parser) -> Tree:
-    """Parse, and let other threads go on meanwhile.
-
-    A parser that is given all bytes holds the interpreter's lock until it is done: 2 to 5 ms for
-    a window, 50 where the code is badly broken. One that asks for each piece, and whether to go
-    on, gives it up at each question.
-
-    Raises:
-        _TooHard: it took too long.
-    """
-    most = time.thread_time() + _PARSING_SECONDS
-
-    def read(byte: int, _point: object) -> bytes:
-        return source[byte : byte + _READ_BYTES]
-
-    def is_over(_byte: int, _has_error: bool) -> bool:  # noqa: FBT001 - called by tree-sitter
-        return time.thread_time() > most
-
-    try:
-        if edited is None:
-            return parser.parse(read, progress_callback=is_over)
-        return parser.parse(read, edited, progress_callback=is_over)
-    except ValueError:
-        parser.reset()  # else it would go on with this text
-        raise _TooHard from None
 
 
 def _captured(query: Query | None, tree: Tree, start: int) -> list[Node]:
@@ -374,10 +338,5 @@ def _lacks_its_end(node: Node) -> bool:
 
 @cache
 def _parser(grammar: Grammar) -> Parser | None:
-    try:
-        function = getattr(importlib.import_module(grammar.package), grammar.function)
-        capsule: object = function()
-        return Parser(GrammarLanguage(capsule))
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        _log.warning("no grammar %s (%s): indentation decides", grammar.package, error)
-        return None
+    known = loaded(grammar)
+    return None if known is None else Parser(known)

@@ -49,7 +49,7 @@ def outline(text: str, language: str) -> Outline:
 
 def outline_in(captured: Iterable[Mapping[str, list[Node]]], text: str) -> tuple[Definition, ...]:
     """Return the definitions among the matches of ``QUERIES`` in a tree of a text."""
-    data = text.encode("utf-8", "surrogatepass")
+    data = text.encode("utf-8", "replace")  # as the parser has it
     found: dict[tuple[int, int], tuple[Node, str, Node, Node | None]] = {}
     for captures in captured:
         for kind in ("type", "function", "value", "field"):

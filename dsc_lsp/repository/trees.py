@@ -3,33 +3,39 @@
 A parser serves one thread at a time, so each thread has its own.
 """
 
-import importlib
 import logging
 import threading
 from functools import cache
 
-from tree_sitter import Language as GrammarLanguage
-from tree_sitter import Node, Parser, Query, QueryCursor, QueryError
+from tree_sitter import Language, Node, Parser, Query, QueryCursor, QueryError
 
-from dsc_lsp.languages import LANGUAGES, Grammar
+from dsc_lsp.languages import LANGUAGES
+from dsc_lsp.parsing import TooHard, loaded, tree_of
 
 _GRAMMARS = {row.name: row.grammar for row in LANGUAGES}
 _MOST_MATCHES = 20_000
+_PARSING_SECONDS = 2.0
+"""Of processor time, twenty times what the longest text of code takes."""
 _log = logging.getLogger(__name__)
 _threads = threading.local()
 
 
 def parse(text: str, language: str) -> Node | None:
-    """Return the root of a text's tree; ``language`` is a name in ``languages``."""
-    grammar = _GRAMMARS.get(language)
-    loaded = _loaded(grammar) if grammar is not None else None
-    if loaded is None:
+    """Return the root of a text's tree; ``language`` is a name in ``languages``.
+
+    ``None`` without a grammar, or where parsing takes too long. Half surrogate pairs are ``?``.
+    """
+    known = _grammar(language)
+    if known is None:
         return None
     parsers: dict[str, Parser] = _threads.__dict__.setdefault("parsers", {})
     parser = parsers.get(language)
     if parser is None:
-        parser = parsers[language] = Parser(loaded)
-    return parser.parse(text.encode("utf-8", "surrogatepass")).root_node
+        parser = parsers[language] = Parser(known)
+    try:
+        return tree_of(text.encode("utf-8", "replace"), None, parser, _PARSING_SECONDS).root_node
+    except TooHard:
+        return None
 
 
 def matches(root: Node, language: str, source: str) -> list[dict[str, list[Node]]]:
@@ -47,25 +53,18 @@ def text_of(node: Node) -> str:
     return (node.text or b"").decode("utf-8", "replace")
 
 
-@cache
-def _loaded(grammar: Grammar) -> GrammarLanguage | None:
-    try:
-        function = getattr(importlib.import_module(grammar.package), grammar.function)
-        capsule: object = function()
-        return GrammarLanguage(capsule)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        _log.warning("no grammar %s (%s): its files have no outline", grammar.package, error)
-        return None
+def _grammar(language: str) -> Language | None:
+    grammar = _GRAMMARS.get(language)
+    return None if grammar is None else loaded(grammar)
 
 
 @cache
 def _query(language: str, source: str) -> Query | None:
-    grammar = _GRAMMARS.get(language)
-    loaded = _loaded(grammar) if grammar is not None else None
-    if loaded is None:
+    known = _grammar(language)
+    if known is None:
         return None
     try:
-        return Query(loaded, source)
+        return Query(known, source)
     except QueryError as error:
         # A grammar of another version may name its nodes otherwise.
         _log.warning("a query for %s does not fit its grammar (%s)", language, error)

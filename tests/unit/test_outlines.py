@@ -6,6 +6,7 @@ Each line is the kind, the lines from 1, and the header, indented by how deep it
 import pytest
 
 from dsc_lsp.languages import language_of
+from dsc_lsp.repository import trees
 from dsc_lsp.repository.outlines import Outline, outline
 from tests import documents
 from tests.documents import Case
@@ -21,6 +22,22 @@ def test_outline(case: Case, *, update: bool) -> None:
 @pytest.mark.parametrize("language", ["python", "typescript", "rust", "cpp", "ruby", "klingon"])
 def test_broken_code_gives_less_and_never_fails(text: str, language: str) -> None:
     assert len(outline(text, language)) <= 1
+
+
+def test_half_a_surrogate_pair_moves_nothing() -> None:
+    found = outline("x = '\ud83d'\n\n\ndef total(prices):\n    return 1\n", "python")
+    assert [entry.header for entry in found] == ["x = '?'", "def total(prices):"]
+
+
+def test_what_takes_too_long_to_parse_has_no_outline(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"def f_{number}(): pass\n" for number in range(2_000))
+    assert len(outline(text, "python")) == 2_000
+
+    monkeypatch.setattr(trees, "_PARSING_SECONDS", -1.0)
+    assert outline(text, "python") == ()
+
+    monkeypatch.setattr(trees, "_PARSING_SECONDS", 60.0)
+    assert len(outline(text, "python")) == 2_000, "the parser is none the worse for it"
 
 
 def _shown(found: Outline) -> list[str]:

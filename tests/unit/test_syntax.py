@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dsc_lsp import languages, syntax
 from dsc_lsp.languages import LANGUAGES, Language
+from dsc_lsp.parsing import tree_of
 from tests import documents
 from tests.documents import Case, cursor_in
 
@@ -73,11 +74,10 @@ def test_half_a_surrogate_pair_does_no_harm() -> None:
     assert syntax.opened_block(cursor) == ""
 
 
-def test_other_threads_go_on_while_a_text_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_threads_go_on_while_a_text_is_parsed() -> None:
     grammar = languages.language_of("python").grammar
     parser = syntax._parser(grammar) if grammar else None
     assert parser is not None
-    monkeypatch.setattr(syntax, "_PARSING_SECONDS", 60.0)
     turns, over = 0, False
 
     def take_turns() -> None:
@@ -89,7 +89,7 @@ def test_other_threads_go_on_while_a_text_is_parsed(monkeypatch: pytest.MonkeyPa
     other = threading.Thread(target=take_turns)
     other.start()
     before = turns
-    tree = syntax._tree_of(b"value = [1, 2]\n" * 20_000, None, parser)
+    tree = tree_of(b"value = [1, 2]\n" * 20_000, None, parser, seconds=60.0)
     taken = turns - before
     over = True
     other.join()
