@@ -23,6 +23,7 @@ from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import EngineError, GenerationRequest
 from dsc_lsp.engine.interpolation import FEATURES, LEAST, Evidence
 from dsc_lsp.engine.local import LocalEngine
+from dsc_lsp.lookup import Asked
 from dsc_lsp.lookup.features import OF_ALL, OF_OCCURRENCE, describe_all
 from dsc_lsp.lookup.lexemes import lexeme_at
 from dsc_lsp.lookup.prediction import Prediction
@@ -159,7 +160,8 @@ def _fit_lookup(seed: int) -> None:
 def _lookup_steps(package: str, seed: int) -> Iterator[Step]:
     repository = read_repository(package)
     for hole in tqdm(read_holes(package, seed=seed, limit=_HOLES), package, disable=None):
-        prediction = repository.continuations(hole.cursor)
+        asked = repository.continuations(hole.cursor)
+        prediction = asked.look() if isinstance(asked, Asked) else asked
         assert isinstance(prediction, Prediction), "the repository is searched in this process"
         gold, at = _gold(hole).encode(), 0
         while at < len(gold):

@@ -298,7 +298,7 @@ def holds_secret(line: str) -> bool:
 
 
 def _is_secret_between(line: str, start: int, end: int) -> bool:
-    return any(map(_is_secret_part, _parts(line, start, end)))
+    return any(_is_secret_part(part, is_line=False) for part in _parts(line, start, end))
 
 
 def _parts(line: str, start: int, end: int) -> Iterator[str]:
@@ -314,12 +314,13 @@ def _parts(line: str, start: int, end: int) -> Iterator[str]:
 
 
 @lru_cache(200_000)
-def _is_secret_part(part: str) -> bool:
+def _is_secret_part(part: str, *, is_line: bool = True) -> bool:
+    """Whether a secret is in a part of a line; what makes a line of a key's armour takes it all."""
     folded = part.lower()
     for form in _FORMS:
         if any(word in folded for word in form.words) and form.is_in(part):
             return True
-    if _ARMOUR.fullmatch(part):
+    if is_line and _ARMOUR.fullmatch(part):
         return True
     return any(_looks_random(found[0]) for found in _OPAQUE.finditer(part))
 
@@ -342,8 +343,10 @@ def _secret_lines(text: str) -> Iterator[int]:
     found = _ANY_WORD.find_matches_as_indexes(folded, overlapping=True)
     for start, word in {(text.rfind("\n", 0, place) + 1, word) for word, place, _ in found}:
         line = _line_at(text, start)
+        if len(line) <= _PART and _ARMOUR.fullmatch(line):
+            yield start
         for part in _parts(line, 0, len(line)):
-            if _ARMOUR.fullmatch(part) or any(form.is_in(part) for form in _FORMS_WITH[word]):
+            if any(form.is_in(part) for form in _FORMS_WITH[word]):
                 yield start
     verdicts = dict[str, bool]()
     for begin, end in _opaque_places(text):
