@@ -315,7 +315,7 @@ def _parts(line: str, start: int, end: int) -> Iterator[str]:
 
 @lru_cache(200_000)
 def _is_secret_part(part: str, *, is_line: bool = True) -> bool:
-    """Whether a secret is in a part of a line; what makes a line of a key's armour takes it all."""
+    """Whether a part of a line holds a secret; a line of a key's armour is one only as a whole."""
     folded = part.lower()
     for form in _FORMS:
         if any(word in folded for word in form.words) and form.is_in(part):
