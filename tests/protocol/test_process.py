@@ -150,6 +150,10 @@ def test_the_end_waits_for_no_file_system_that_does_not_answer(end: str) -> None
         assert process.stderr.read() == b""
 
 
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+    reason="a job in a shell's background hands on that it ignores interrupts",
+)
 @NEEDS_SIGNALS
 def test_an_interrupt_ends_the_server() -> None:
     with server() as process:
