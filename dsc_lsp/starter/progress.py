@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from tqdm import tqdm
+
 Report = Callable[[str], None]
 
 SECONDS = 10.0  # between two reports
+_STATE = "{desc}: {n_fmt} of {total_fmt}, {elapsed}, {remaining} left"
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,15 +35,9 @@ def state(label: str, done: int, total: int, seconds: float, *, begun: int = 0) 
 
     ``seconds`` were needed for those since the first ``begun``, of which there is at least one.
     """
-    left = seconds / (done - begun) * max(total - done, 0)
-    return f"{label}: {done} of {total}, {seconds:.0f} s, {duration(left)} left"
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    return tqdm.format_meter(
+        min(done, total), total, seconds, initial=begun, prefix=label, bar_format=_STATE
+    )
 
 
 def waited_for(work: Callable[[], R], expected: float, label: str, report: Report) -> R:
@@ -63,8 +60,8 @@ def waited_for(work: Callable[[], R], expected: float, label: str, report: Repor
     thread.start()
     while thread.join(SECONDS) or thread.is_alive():
         seconds = time.monotonic() - started
-        left = f"about {duration(max(expected - seconds, 1.0))} left"
-        report(f"{label}: {seconds:.0f} s, {left}")
+        left = tqdm.format_interval(max(expected - seconds, 1.0))
+        report(f"{label}: {tqdm.format_interval(seconds)}, about {left} left")
     if errors:
         raise errors[0]
     return results[0]

@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from dsc_lsp.starter import examples, interruption, rows
 from dsc_lsp.starter.files import write_whole
 from dsc_lsp.starter.muon import Muon
-from dsc_lsp.starter.progress import SECONDS, Report, duration, watched
+from dsc_lsp.starter.progress import SECONDS, Report, watched
 from dsc_lsp.starter.vocabulary import Encoder
 
 log = logging.getLogger(__name__)
@@ -334,7 +335,7 @@ def _status(progress: Progress, begun: Progress, budget: Budget, seconds: float)
     left = progress.seconds * (1 - share) / max(share, 1e-9)
     return (
         f"step {progress.step} loss {progress.loss:.3f} tokens {progress.tokens / 1e6:.2f}M "
-        f"{speed:.0f} tokens/s, {share:.1%} done, {duration(left)} left"
+        f"{speed:.0f} tokens/s, {share:.1%} done, {tqdm.format_interval(left)} left"
     )
 
 

@@ -85,7 +85,7 @@ def test_how_long_it_still_takes_is_told_by_time(
     trained(files, encoder, tmp_path / "often.pt", often, told=told)
     assert [line.split()[1] for line in told] == ["1", "2", "3", "4", "5", "6", "6"]
     assert all(line.endswith(" left") for line in told)
-    assert told[-1].endswith("100.0% done, 0 s left")
+    assert told[-1].endswith("100.0% done, 00:00 left")
     told.clear()
     trained(files, encoder, tmp_path / "seldom.pt", told=told)
     assert len(told) == 1
