@@ -16,6 +16,7 @@ from dsc_lsp.cli.usage import UsageError
 from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.worker import Report
+from dsc_lsp.pauses import shorten_pauses
 from dsc_lsp.server import tcp
 from dsc_lsp.server.app import Exit, serve
 from dsc_lsp.server.session import OpenEngine
@@ -23,10 +24,6 @@ from dsc_lsp.server.transport import claim_stdio
 from dsc_lsp.settings import Parsed, Settings, config_file, read_config_file
 
 _DEFAULT_HOST = "127.0.0.1"
-_SWITCH_SECONDS = 0.0005
-_COLLECTED_AFTER = (150, 50, 10)
-"""As much is collected as by default, but in pieces: a piece looks through each version of a
-document that came since the last, 3 ms in 10,000 lines after ten keys, else 0.5."""
 _INTERRUPTED = 130
 
 
@@ -65,10 +62,7 @@ def answer(
     reader: BufferedIOBase, writer: BinaryIO, open_: OpenEngine, user_settings: Parsed
 ) -> Exit:
     """Serve one client, with an interpreter that is made to answer soon."""
-    # A message passes three threads on its way to the answer; while the engine computes in Python
-    # each would wait 5 ms for the interpreter (a cancel then takes twice as long: docs/log.md).
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.set_threshold(*_COLLECTED_AFTER)
+    shorten_pauses()
 
     def open_for_good(settings: Settings, report: Report) -> Engine:
         """Load the engine, and keep what was imported out of the garbage collector's sight.

@@ -25,6 +25,7 @@ from dsc_lsp.languages import identifier_of
 from dsc_lsp.measure.fixed import FixedEngine
 from dsc_lsp.measure.lateness import idle_process, lateness, looks_until
 from dsc_lsp.measure.percentiles import percentiles
+from dsc_lsp.pauses import shorten_pauses
 from dsc_lsp.prompt import Prompts
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
@@ -32,8 +33,6 @@ from dsc_lsp.settings import Settings
 _LINES = 10_000
 _SECONDS = 40.0
 _KEY_SECONDS = 0.02
-_SWITCH_SECONDS = 0.0005
-"""As in the server (``cli.serve``)."""
 _TYPED = "total = sum(item.price * item.quantity for item in self.items)\n"
 
 
@@ -112,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     text = _package() if chosen.file is None else chosen.file.read_text(encoding="utf-8")
     name = "package.py" if chosen.file is None else chosen.file.name
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    shorten_pauses()  # as in the server
     document = document_of(text, name, chosen.lines)
     print(json.dumps(asyncio.run(measured(document, chosen.seconds)), indent=1))
     return 0

@@ -26,6 +26,7 @@ from dsc_lsp.measure.fixed import FixedEngine
 from dsc_lsp.measure.lateness import Looks, idle_process, lateness, looks_until
 from dsc_lsp.measure.percentiles import percentiles
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
+from dsc_lsp.pauses import shorten_pauses
 from dsc_lsp.repository import IndexReport, Repository
 from dsc_lsp.repository.files import read, walk
 from dsc_lsp.repository.indexing import reread
@@ -33,8 +34,6 @@ from dsc_lsp.repository.store import Store, index_path
 from dsc_lsp.settings import Settings
 
 _SAVED = 200
-_SWITCH_SECONDS = 0.0005
-"""As in the server (``cli.serve``)."""
 _MEMORY = """
 import os, sys, threading, time
 from contextlib import suppress
@@ -229,7 +228,7 @@ def main() -> int:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
         os.environ["XDG_CACHE_HOME"] = cache
-        sys.setswitchinterval(_SWITCH_SECONDS)
+        shorten_pauses()  # as in the server
         found = asyncio.run(_measured(chosen.folder.absolute(), chosen.places))
     print(json.dumps(found, indent=1))
     return 0
