@@ -54,8 +54,8 @@ def holds(anchor: Anchor, cursor: Cursor) -> bool:
         len(old) - last.line == len(new) - here.line
         and old[last.line][last.column :] == new[here.line][here.column :]
         and old[start.line][: start.column] == new[start.line][: start.column]
-        and old[last.line + 1 :] == new[here.line + 1 :]
-        and old[: start.line] == new[: start.line]
+        and old.alike_behind(new) >= len(old) - last.line - 1
+        and old.alike_before(new) >= start.line
     )
 
 

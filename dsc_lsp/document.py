@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeAlias, cast
 
+from dsc_lsp.rows import Rows
+
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
 _BREAK = re.compile(r"[\r\n]")
 _LONG = 16_384
@@ -85,7 +87,7 @@ class Document:
     uri: str
     language: str
     version: int
-    rows: tuple[Row, ...]
+    rows: Rows[Row]
     long_rows: int
     length: int
 
@@ -93,14 +95,14 @@ class Document:
     def of(text: str, *, uri: str = "", language: str = "", version: int = 0) -> "Document":
         """Return the document that holds ``text``."""
         rows = _rows(split_lines(text))
-        return Document(uri, language, version, rows, _count_long(rows), len(text))
+        return Document(uri, language, version, Rows.of(rows), _count_long(rows), len(text))
 
     @cached_property
-    def lines(self) -> tuple[str, ...]:
+    def lines(self) -> Rows[str]:
         """The lines with their line endings."""
         if not self.long_rows:
-            return cast("tuple[str, ...]", self.rows)
-        return tuple(_text(row) for row in self.rows)
+            return cast("Rows[str]", self.rows)
+        return self.rows.each(_text)
 
     @cached_property
     def text(self) -> str:
@@ -135,8 +137,8 @@ class Document:
         """Return the document in which ``text`` stands where ``start`` to ``end`` stood.
 
         Places outside the document are clamped, and an inverted range is put in order.
-        Costs one copy of the line table and of the lines touched, not of the text; of a long
-        line only the parts touched are copied, unless lines are split or joined.
+        Costs a copy of the lines touched and of a piece of the line table, not of the text; of a
+        long line only the parts touched are copied, unless lines are split or joined.
         """
         first, last = sorted((self.clamp(start), self.clamp(end)))
         top = first.line
@@ -157,23 +159,18 @@ class Document:
 
     def without(self, lines: Collection[int]) -> "Document":
         """Return the document in which these lines are empty; all others stay what they are."""
-        rows = list(self.rows)
-        for number in lines:
-            rows[number] = line_ending(self.parts(number)[-1])
         removed = [self.rows[number] for number in set(lines)]
+        rows = self.rows.with_rows({n: line_ending(self.parts(n)[-1]) for n in lines})
         length = self.length - sum(_length(row) - len(line_ending(_last(row))) for row in removed)
         long_rows = self.long_rows - _count_long(tuple(removed))
-        return Document(self.uri, self.language, self.version, tuple(rows), long_rows, length)
+        return Document(self.uri, self.language, self.version, rows, long_rows, length)
 
     def _with_rows(self, start: int, end: int, rows: tuple[Row, ...], version: int) -> "Document":
         old = self.rows[start:end]
         long_rows = self.long_rows - _count_long(old) + _count_long(rows)
         length = self.length - sum(map(_length, old)) + sum(map(_length, rows))
-        # Through a list: joining slices would touch each line's reference count twice as often,
-        # which is what an edit of a long file costs.
-        edited = list(self.rows)
-        edited[start:end] = rows
-        return Document(self.uri, self.language, version, tuple(edited), long_rows, length)
+        edited = self.rows.replaced(start, end, rows)
+        return Document(self.uri, self.language, version, edited, long_rows, length)
 
     def _width(self, number: int) -> int:
         """Return the code points of a line without its ending."""
@@ -187,12 +184,12 @@ class Cursor:
     document: Document
     position: Position
 
-    @property
+    @cached_property
     def line_before(self) -> str:
         """The cursor's line up to the cursor."""
         return self.document.line(self.position.line)[: self.position.column]
 
-    @property
+    @cached_property
     def line_after(self) -> str:
         """The cursor's line from the cursor on, without the line ending."""
         return self.document.line(self.position.line)[self.position.column :]

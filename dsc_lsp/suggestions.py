@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import FIFOCache
 
-from dsc_lsp.document import Cursor, Document, Position
+from dsc_lsp.document import Cursor, Document, Position, split_lines
 
 _REMEMBERED = 250
 _LOOSELY_FOLLOWED = 8
@@ -26,6 +26,14 @@ class Suggestion:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """The suggestions of a place, the first of them the one to show, and how far they go."""
+
+    suggestions: tuple[Suggestion, ...]
+    end: Position
+
+
 class Suggestions:
     """The last suggestions, the least recently used one forgotten first; one thread at a time.
 
@@ -34,7 +42,7 @@ class Suggestions:
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
         # Each question looks at all of them, so the one it finds is what is used, and put last.
-        self._offered: FIFOCache[tuple[str, int, Position], tuple[Suggestion, ...]]
+        self._offered: FIFOCache[tuple[str, int, Position], _Offered]
         self._offered = FIFOCache(remembered)
 
     def remember(self, cursor: Cursor, *texts: str) -> None:
@@ -44,7 +52,7 @@ class Suggestions:
             return
         key = (cursor.document.uri, cursor.document.version, cursor.position)
         self._offered.pop(key, None)
-        self._offered[key] = offered
+        self._offered[key] = _Offered(offered, max(map(_end_of, offered)))
 
     def find(self, cursor: Cursor) -> tuple[str, ...]:
         """Return what is left of the suggestions that lead to this cursor, the newest place first.
@@ -53,14 +61,20 @@ class Suggestions:
         taken a part of a suggestion sees the rest of that, and nothing that would follow it.
         One that was followed letter by letter comes before one that was followed but for blanks.
         """
-        uri = cursor.document.uri
-        own = [key for key in reversed(list(self._offered)) if key[0] == uri]
-        behind = [key for key in own if key[2] <= cursor.position]
-        ahead = [key for key in own if key[2] > cursor.position]
-        loosely = behind[:_LOOSELY_FOLLOWED]
-        for keys, follow in ((behind, rest_of), (loosely, loose_rest_of), (ahead, rest_of)):
+        uri, here = cursor.document.uri, cursor.position
+        keys = [key for key in reversed(list(self._offered)) if key[0] == uri]
+        # The cheap questions to all of them, and comparing documents for the few that are left.
+        own = [(key, self._offered[key]) for key in keys]
+        behind = [key for key, offered in own if key[2] <= here <= offered.end]
+        loosely = [key for key, offered in own if key[2] <= here and here.line <= offered.end.line]
+        ahead = [key for key, _ in own if key[2] > here]
+        for keys, follow in (
+            (behind, rest_of),
+            (loosely[:_LOOSELY_FOLLOWED], loose_rest_of),
+            (ahead, rest_of),
+        ):
             for key in keys:
-                rests = [follow(one, cursor) for one in self._offered[key]]
+                rests = [follow(one, cursor) for one in self._offered[key].suggestions]
                 if left := tuple(rest for rest in rests if rest is not None):
                     self._offered[key] = self._offered.pop(key)
                     return left
@@ -80,7 +94,6 @@ def rest_of(suggestion: Suggestion, cursor: Cursor) -> str | None:
     then, now = suggestion.cursor, cursor
     if now.position < then.position:
         return _between(then, now.position) + suggestion.text if _differ_at(now, then) else None
-    # The cheapest question first: comparing long documents for each suggestion takes milliseconds.
     if now.position.line - then.position.line > _count_breaks(suggestion.text):
         return None
     typed = _between(now, then.position)
@@ -119,18 +132,25 @@ def as_accepted(suggestion: Suggestion) -> Cursor:
     """Return the cursor behind a suggestion, in the document that has taken it."""
     start = suggestion.cursor.position
     document = suggestion.cursor.document
-    lines = Document.of(suggestion.text).lines
-    column = len(lines[-1]) + (start.column if len(lines) == 1 else 0)
     taken = document.replace(start, start, suggestion.text, document.version)
-    return Cursor(taken, Position(start.line + len(lines) - 1, column))
+    return Cursor(taken, _end_of(suggestion))
 
 
 def is_taken(suggestion: Suggestion, document: Document) -> bool:
     """Whether a document is the one that accepting the suggestion gives."""
-    more = len(document.rows) - len(suggestion.cursor.document.rows)
+    then = suggestion.cursor
+    more = len(document.rows) - len(then.document.rows)
     if more != _count_breaks(suggestion.text):
-        return False  # as at most keys, which need not wait for a copy of the line table
-    return as_accepted(suggestion).document.lines == document.lines
+        return False
+    now = Cursor(document, _end_of(suggestion))
+    return _between(now, then.position) == suggestion.text and _differ_at(then, now)
+
+
+def _end_of(suggestion: Suggestion) -> Position:
+    """Return the place behind a suggestion in the document that has taken it."""
+    start, lines = suggestion.cursor.position, split_lines(suggestion.text)
+    column = len(lines[-1]) + (start.column if len(lines) == 1 else 0)
+    return Position(start.line + len(lines) - 1, column)
 
 
 def _differ_at(shorter: Cursor, longer: Cursor, inserted: str = "") -> bool:
@@ -145,8 +165,8 @@ def _differ_at(shorter: Cursor, longer: Cursor, inserted: str = "") -> bool:
         len(new) - len(old) == end.line - start.line
         and old[start.line][: start.column] == new[start.line][: start.column]
         and inserted + old[start.line][start.column :] == new[end.line][end.column :]
-        and old[start.line + 1 :] == new[end.line + 1 :]
-        and old[: start.line] == new[: start.line]
+        and old.alike_behind(new) >= len(old) - start.line - 1
+        and old.alike_before(new) >= start.line
     )
 
 

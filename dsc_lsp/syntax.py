@@ -5,6 +5,7 @@ at the cursor is usually broken, so errors in the tree decide nothing.
 """
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -49,6 +50,19 @@ class _Parsed:
 _PARSED: LRUCache[tuple[Grammar, bytes], _Parsed] = LRUCache(_REMEMBERED_TREES)
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What is parsed of the text up to a cursor, behind the grammar's ``preamble``."""
+
+    cursor: Cursor
+    language: Language
+    preamble: str
+    text: str
+
+
+_WINDOWS: "deque[_Window]" = deque(maxlen=1)
+
+
 def opened_block(cursor: Cursor) -> str | None:
     """Return the indentation of the statement that opens the block to be filled at the cursor.
 
@@ -83,8 +97,8 @@ def code_before(cursor: Cursor) -> str | None:
 
     Comments are blanked out, and what strings say, so that a colon in it opens nothing.
     """
-    language = language_of(cursor.document.language, cursor.document.uri)
-    masked, in_text = _masked(_window_before(cursor), language, _preamble(cursor, language))
+    window = _window(cursor)
+    masked, in_text = _masked(window.text, window.language, window.preamble)
     return None if in_text else masked
 
 
@@ -93,10 +107,13 @@ def code_of(cursor: Cursor, text: str) -> str:
 
     The text after the cursor is not looked at: it would be read as a part of what is unfinished.
     """
-    language = language_of(cursor.document.language, cursor.document.uri)
-    before, preamble = _window_before(cursor), _preamble(cursor, language)
-    masked, _ = _masked(before + text + "\n", language, preamble)
-    return masked[len(before) : len(before) + len(text)]
+    start = len(_window(cursor).text)
+    return _masked_with(cursor, text)[0][start : start + len(text)]
+
+
+def ends_in_text(cursor: Cursor, text: str) -> bool:
+    """Whether a comment or string is open on the line below ``text``, inserted at the cursor."""
+    return _masked_with(cursor, text)[1]
 
 
 def code_after(cursor: Cursor) -> str:
@@ -123,14 +140,14 @@ def count_errors(cursor: Cursor, text: str) -> int:
     The code after the cursor is not looked at. Without a grammar, or where parsing takes too long,
     it never stumbles.
     """
-    language = language_of(cursor.document.language, cursor.document.uri)
-    parser = _parser(language.grammar) if language.grammar else None
-    if parser is None or language.grammar is None:
+    window = _window(cursor)
+    grammar = window.language.grammar
+    parser = _parser(grammar) if grammar else None
+    if parser is None or grammar is None:
         return 0
-    before = _preamble(cursor, language) + _window_before(cursor)
-    source = (before + text).encode("utf-8", "replace")
+    source = (window.preamble + window.text + text).encode("utf-8", "replace")
     try:
-        tree, _ = _parse(source, _PARSED.get((language.grammar, source[:_BEGINNING])), parser)
+        tree, _ = _parse(source, _PARSED.get((grammar, source[:_BEGINNING])), parser)
     except TooHard:
         return 0
     count, nodes = 0, [tree.root_node]
@@ -191,15 +208,17 @@ def _lines_of_code(cursor: Cursor) -> list[str] | None:
     return None if code is None else [line.rstrip() for line in split_lines(code)]
 
 
-def _window_before(cursor: Cursor) -> str:
+def _window(cursor: Cursor) -> _Window:
+    """Remember the window: one completion asks for it a dozen times."""
+    if _WINDOWS and _WINDOWS[0].cursor is cursor:
+        return _WINDOWS[0]
     document, end = cursor.document, cursor.position.line
-    above = "".join(document.lines[_start_of_window(document, end) : end])
-    return above[-_WINDOW_CHARACTERS:] + cursor.line_before
-
-
-def _preamble(cursor: Cursor, language: Language) -> str:
-    first = _start_of_window(cursor.document, cursor.position.line)
-    return language.preamble if first else ""
+    language, start = language_of(document.language, document.uri), _start_of_window(document, end)
+    above = "".join(document.lines[start:end])[-_WINDOW_CHARACTERS:]
+    preamble = language.preamble if start else ""
+    window = _Window(cursor, language, preamble, above + cursor.line_before)
+    _WINDOWS.append(window)
+    return window
 
 
 def _start_of_window(document: Document, end: int) -> int:
@@ -211,16 +230,23 @@ def _start_of_window(document: Document, end: int) -> int:
     if enough <= 0:
         return 0
     start, least = enough, _MOST_INDENTATION
-    for number in range(enough, max(0, end - _MOST_WINDOW_LINES) - 1, -1):
+    top = max(0, end - _MOST_WINDOW_LINES)
+    lines = document.lines[top : enough + 1]
+    for number in range(enough, top - 1, -1):
         if number == 0:
             return 0
-        line = document.lines[number][:_MOST_INDENTATION]
+        line = lines[number - top][:_MOST_INDENTATION]
         code = line.lstrip(" \t")
         if len(line) - len(code) < least and code[:1].isalpha():
             start, least = number, len(line) - len(code)
         if not least:
             break
     return start
+
+
+def _masked_with(cursor: Cursor, text: str) -> tuple[str, bool]:
+    window = _window(cursor)
+    return _masked(window.text + text + "\n", window.language, window.preamble)
 
 
 @lru_cache(maxsize=16)

@@ -6,6 +6,7 @@ never knows which one answers.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Protocol, runtime_checkable
 
 from dsc_lsp.cancel import CancelToken
@@ -43,7 +44,7 @@ class Prompt:
     @property
     def ids(self) -> tuple[int, ...]:
         """The token ids of all parts in order."""
-        return tuple(token for part in self.parts for token in part.ids)
+        return tuple(chain.from_iterable(part.ids for part in self.parts))
 
 
 @dataclass(frozen=True, slots=True)

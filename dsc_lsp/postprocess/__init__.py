@@ -15,7 +15,7 @@ from dsc_lsp.languages import language_of
 from dsc_lsp.postprocess.brackets import balanced, brackets_around
 from dsc_lsp.postprocess.breakage import breaks_code
 from dsc_lsp.postprocess.candidates import Candidate, distinct, ranked
-from dsc_lsp.postprocess.depth import in_style, is_deeper_below, style_of, without_excess_depth
+from dsc_lsp.postprocess.depth import Style, in_style, is_deeper_below, without_excess_depth
 from dsc_lsp.postprocess.extent import Extent, Reach, end_of, extent_at, unit_in
 from dsc_lsp.postprocess.overlap import (
     line_above,
@@ -183,7 +183,7 @@ def _without_start_of_line(text: str, place: _Place) -> str:
 
 
 def _in_style_of_file(text: str, place: _Place) -> str:
-    style = style_of(place.cursor)
+    style = Style(place.extent.unit)
     unit = unit_in(text.split("\n"), place.extent)
     text = in_style(text, style, unit, from_start=place.extent.on_blank_line)
     if not place.extent.on_blank_line or place.in_text:

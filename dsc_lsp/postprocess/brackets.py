@@ -7,6 +7,7 @@ brackets in them do not count.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dsc_lsp.document import indentation
 
@@ -143,15 +144,15 @@ def _completed(whole: _Text) -> Iterator[_Text]:
         yield whole
 
 
+@lru_cache(maxsize=16)
 def lone_brackets(code: str) -> str:
     """Return the brackets that are left when pairs with nothing between them are struck out."""
-    left: list[str] = []
-    for sign in _BRACKET.findall(code):
-        if left and left[-1] == _OPENER_OF.get(sign):
-            left.pop()
-        else:
-            left.append(sign)
-    return "".join(left)
+    left, before = "".join(_BRACKET.findall(code)), ""
+    while left != before:
+        before = left
+        for opener, closer in _CLOSER_OF.items():
+            left = left.replace(opener + closer, "")
+    return left
 
 
 def _count_closing(brackets: str) -> int:

@@ -3,7 +3,7 @@
 import re
 
 from dsc_lsp import syntax
-from dsc_lsp.document import Cursor, Position
+from dsc_lsp.document import Cursor
 from dsc_lsp.postprocess.brackets import is_closed
 from dsc_lsp.postprocess.extent import Extent
 
@@ -18,12 +18,4 @@ def is_whole(text: str, extent: Extent, cursor: Cursor) -> bool:
     last = lines.rpartition("\n")[2].rstrip()
     if not last or re.search(extent.opener, last):
         return False
-    return is_closed(syntax.code_of(cursor, lines)) and not ends_in_string(lines + "\n", cursor)
-
-
-def ends_in_string(lines: str, cursor: Cursor) -> bool:
-    """Whether a comment or string is open behind whole lines put at the cursor."""
-    document, at = cursor.document, cursor.position
-    filled = document.replace(at, at, lines, document.version)
-    below = Cursor(filled, Position(at.line + lines.count("\n"), 0))
-    return syntax.code_before(below) is None
+    return is_closed(syntax.code_of(cursor, lines)) and not syntax.ends_in_text(cursor, lines)

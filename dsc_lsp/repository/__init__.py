@@ -305,9 +305,5 @@ def _halves(cursor: Cursor) -> tuple[str, str]:
 
 def _changed_lines(before: Document, after: Document) -> tuple[int, int]:
     """Return the first line that differs, and the one after the last."""
-    old, new = before.rows, after.rows
-    same = min(len(old), len(new))
-    first = next((number for number in range(same) if old[number] != new[number]), same)
-    same -= first
-    last = next((n for n in range(same) if old[-1 - n] != new[-1 - n]), same)
-    return first, len(new) - last
+    first, last = before.rows.alike_around(after.rows)
+    return first, len(after.rows) - last

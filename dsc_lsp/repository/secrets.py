@@ -18,6 +18,7 @@ from ahocorasick_rs import AhoCorasick
 
 from dsc_lsp.document import Cursor
 from dsc_lsp.languages import language_of
+from dsc_lsp.rows import Rows
 
 _SECRET_FILES = (
     ".env*", "*.env", ".envrc", ".netrc", "_netrc", ".npmrc", ".yarnrc*", ".pypirc", ".pgpass",
@@ -237,11 +238,11 @@ def _is_secret_around(cursor: Cursor) -> bool:
 class _Look:
     """The lines of a document, and the numbers of those that hold secrets."""
 
-    lines: tuple[str, ...]
+    lines: Rows[str]
     secret: tuple[int, ...]
 
 
-_LOOKS = deque([_Look((), ())], maxlen=1)
+_LOOKS = deque([_Look(Rows.of(()), ())], maxlen=1)
 
 
 def _looked_at(cursor: Cursor, last: _Look) -> _Look:
@@ -255,8 +256,8 @@ def _looked_at(cursor: Cursor, last: _Look) -> _Look:
     end = len(last.lines) - below
     if (
         end < above
-        or lines[:above] != last.lines[:above]
-        or lines[place + 1 :] != last.lines[end:]
+        or lines.alike_before(last.lines) < above
+        or lines.alike_behind(last.lines) < below
     ):
         # Asked of thousands of lines, nearly all short: a call less each.
         doubtful = (

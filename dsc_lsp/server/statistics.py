@@ -115,13 +115,8 @@ def kept_characters(then: Document, start: Position, text: str, now: Document) -
     """
     from rapidfuzz.distance import LCSseq
 
-    first = 0
     old, new = then.lines, now.lines
-    while first < min(len(old), len(new)) and old[first] == new[first]:
-        first += 1
-    last = 0
-    while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
-        last += 1
+    first, last = old.alike_around(new)
     before = "".join(old[first : len(old) - last])
     after = "".join(new[first : len(new) - last])
     if max(len(before), len(after)) > _MOST_COMPARED:
