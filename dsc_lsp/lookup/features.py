@@ -1,13 +1,11 @@
-"""What is known of an occurrence, in numbers: how far and how well it fits the cursor's place."""
+"""What is known of an occurrence: how far and how well it fits the cursor's place."""
 
-import math
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import Generic
 
 from dsc_lsp.lookup.lexemes import (
     BLANK,
@@ -18,59 +16,11 @@ from dsc_lsp.lookup.lexemes import (
     lexeme_at,
     word_before,
 )
-from dsc_lsp.lookup.occurrences import AFTER, BEFORE, Occurrences, Surroundings
+from dsc_lsp.lookup.occurrences import AFTER, Occurrence, Surroundings
+from dsc_lsp.lookup.scoring import Fits, Score, Scoring
 from dsc_lsp.lookup.segment import LONGEST
 
-Features = npt.NDArray[np.float32]
-_Fits: TypeAlias = "tuple[bool, ...]"
-
-OF_OCCURRENCE = (
-    "bias",
-    "first 4 bytes agree",
-    "bytes 5 to 8 agree",
-    "bytes 9 to 16 agree",
-    "bytes 17 to 32 agree",
-    "bytes 33 to 64 agree",
-    "the whole line agrees",
-    "the line break agrees",
-    "in this file, above",
-    "in this file, below",
-    "in this folder",
-    "distance in lines",
-    "on the cursor's line",
-    "the next line is the same",
-    "the next line begins alike",
-    "the line before is the same",
-    "indented as deep",
-    "next is a word",
-    "next is a word of this file",
-    "next is a word of the last lines",
-    "next is a word of the next lines",
-    "next is a word of this line",
-    "next is a line break",
-    "next is a sign",
-    "next are blanks",
-    "the line would repeat the one before",
-    "the line would repeat the next one",
-    "the line would repeat one of this file",
-)
-"""The columns of ``describe``."""
-OF_ALL = ("bias", *OF_OCCURRENCE[1:6], "how many")
-"""The columns of ``describe_all``."""
-
 _NEXT_LINE = re.compile(rb"\n\s*([^\n\0]*)")
-_STEPS = ((0, 4), (4, 4), (8, 8), (16, 16), (32, 32))
-_AGREEING = np.array(
-    [
-        [1, *(min(max(length - low, 0), width) / width for low, width in _STEPS)]
-        for length in range(LONGEST + 1)
-    ],
-    np.float32,
-)
-_NEARNESS = np.eye(4, 3, dtype=np.float32)
-"""The columns of what is above, below and in this folder; what is elsewhere has none."""
-_LINE_FITS = slice(13, 17)
-_TEXT_FITS = slice(17, len(OF_OCCURRENCE))
 _RECENT_BYTES = 3_000
 _NEXT_BYTES = 300
 _FITS_OF_KIND = {
@@ -80,43 +30,46 @@ _FITS_OF_KIND = {
 """What ``_lexeme_fits`` says of lexemes that are no words."""
 _LINE_BYTES = 300
 _LONGEST_TEXT = 160
-_LOG_LINES = 6.0
 _BREAK_BYTE = ord("\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
-    """Occurrences in numbers, a row each, and what follows them.
+class Description(Generic[Score]):
+    """Occurrences, what each one's fit counts, and what follows them.
 
-    ``texts`` are the different texts that follow, to the end of their line or, behind a line
-    break, of the next; ``lexemes`` the lexeme that each begins with (a line break stands for
-    itself, without the indentation behind it); ``of_text`` the number of each occurrence's text.
+    ``none`` is the score of none of them. ``texts`` are the different texts that follow, to the
+    end of their line or, behind a line break, of the next; ``lexemes`` the lexeme that each begins
+    with (a line break stands for itself, without the indentation behind it); ``of_text`` the
+    number of each occurrence's text.
     """
 
-    rows: Features
+    scores: list[Score]
+    none: Score
     of_text: list[int]
     texts: list[bytes]
     lexemes: list[bytes]
 
 
-class Describer:
+class Describer(Generic[Score]):
     """Describes the occurrences at one cursor; remembers what it has read of their lines."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._fits: dict[tuple[int, int], _Fits] = {}
+    def __init__(self, around: Surroundings, scoring: Scoring[Score]) -> None:
+        self._scoring = scoring
+        self._fits: dict[tuple[int, int], Score] = {}
         self._fits_of: tuple[bytes, int] = (b"", -1)
-        self._words: dict[bytes, _Fits] = {}
+        self._distances: dict[tuple[int, int], Score] = {}
+        self._words: dict[bytes, Fits] = {}
+        self._around = around
         self._above, self._below = around.before, around.after
         self._next_lines = around.after[:_NEXT_BYTES]
-        self._breaks_before = (around.text_before.array == _BREAK_BYTE).nonzero()[0]
-        self._breaks_after = (around.text_after.array == _BREAK_BYTE).nonzero()[0]
         self._recent = around.before[-_RECENT_BYTES:]
         match = _NEXT_LINE.search(around.after)
         self._next_line = match[1].strip() if match else b""
         self._first_of_next = lexeme_at(self._next_line, 0)
 
-    def describe(self, found: Occurrences, generated: bytes) -> Description:
-        """Return the numbers of occurrences of the text before the cursor and ``generated``."""
+    def describe(self, found: Sequence[Occurrence], generated: bytes) -> Description[Score]:
+        """Return what fits of occurrences of the text before the cursor and ``generated``."""
+        scoring = self._scoring
         before = self._recent + generated
         start = before.rfind(b"\n") + 1
         line = before[start:].lstrip(b"\0")
@@ -126,52 +79,57 @@ class Describer:
         if self._fits_of != (last, depth):
             self._fits_of = (last, depth)
             self._fits = {}
-        known = self._fits
+        whole_line, line_break = len(code) or LONGEST, len(line) + 1
+        fits, distances = self._fits, self._distances
         numbers: dict[bytes, int] = {}
         of_text: list[int] = []
-        fits: list[_Fits] = []
-        for data, place in zip(found.data, found.places.tolist(), strict=True):
+        scores: list[Score] = []
+        for data, place, length, nearness in found:
             begin = data.rfind(b"\n", max(0, place - _LINE_BYTES), place) + 1 or place
             key = (id(data), begin)
-            fit = known.get(key)
+            fit = fits.get(key)
             if fit is None:
-                fit = known[key] = self._line_fits(data, begin, place)
-            fits.append(fit)
+                fit = fits[key] = scoring.line(self._line_fits(data, begin, place))
+            score = scoring.agreeing[nearness][length] + fit
+            if nearness <= AFTER:
+                distance = distances.get(key)
+                if distance is None:
+                    distance = distances[key] = scoring.distance(self._lines(place))
+                score = score + distance
+            if length > whole_line:
+                score = score + scoring.whole_line
+            if length > line_break:
+                score = score + scoring.line_break
+            scores.append(score)
             of_text.append(numbers.setdefault(_text_at(data, place), len(numbers)))
         texts = list(numbers)
         lexemes = [b"\n" if text[0] == _BREAK_BYTE else lexeme_at(text, 0) for text in texts]
-        rows = np.zeros((len(found), len(OF_OCCURRENCE)), np.float32)
-        if not of_text:
-            return Description(rows, of_text, texts, lexemes)
-        self._put_agreement(rows, found, len(code), len(line))
-        rows[:, _LINE_FITS] = fits
         started = word_before(before[-LONGEST:])
         of_texts = [
-            (*self._lexeme_fits(lexeme, started, code), *self._whole_fits(text, code, last))
+            scoring.text(
+                self._lexeme_fits(lexeme, started, code) + self._whole_fits(text, code, last)
+            )
             for text, lexeme in zip(texts, lexemes, strict=True)
         ]
-        rows[:, _TEXT_FITS] = np.array(of_texts, np.float32)[of_text]
-        return Description(rows, of_text, texts, lexemes)
+        return Description(
+            [score + of_texts[number] for score, number in zip(scores, of_text, strict=True)],
+            scoring.none(found[0].length if found else 0, len(found)),
+            of_text,
+            texts,
+            lexemes,
+        )
 
-    def _put_agreement(self, rows: Features, found: Occurrences, code: int, line: int) -> None:
-        """Write the columns that tell how far and how near an occurrence agrees."""
-        lengths, nearness = found.lengths, found.nearness
-        rows[:, :6] = _AGREEING[lengths]
-        if code:
-            rows[:, 6] = lengths > code
-        rows[:, 7] = lengths > line + 1
-        rows[:, 8:11] = _NEARNESS[nearness]
-        lines = self._breaks_after.searchsorted(found.places)
-        above = nearness == BEFORE
-        if above.any():
-            count = len(self._breaks_before)
-            lines[above] = count - self._breaks_before.searchsorted(found.places[above])
-        distance = np.log1p(lines) / _LOG_LINES
-        distance[nearness > AFTER] = 1.0
-        rows[:, 11] = distance
-        rows[:, 12] = distance == 0
+    def _lines(self, place: int) -> int:
+        """Return how many lines a place is away from the cursor, in the same file."""
+        breaks = self._breaks
+        return abs(bisect_left(breaks, place) - bisect_left(breaks, self._around.ends))
 
-    def _line_fits(self, data: bytes, begin: int, place: int) -> _Fits:
+    @cached_property
+    def _breaks(self) -> "memoryview[int]":
+        """Where the file's lines end, as numbers of Python."""
+        return memoryview((self._around.text.array == _BREAK_BYTE).nonzero()[0].data)
+
+    def _line_fits(self, data: bytes, begin: int, place: int) -> Fits:
         """Return how the lines around a place are like those around the cursor."""
         last, depth = self._fits_of
         before = begin - _LINE_BYTES if begin > _LINE_BYTES else 0
@@ -181,17 +139,18 @@ class Describer:
             and data.find(last, before, begin) >= 0
             and _line_before(data, begin) == last
         )
-        end = data.find(b"\n", place, place + _LINE_BYTES)
-        whole = data[begin : end if end >= 0 else place + _LINE_BYTES].partition(b"\0")[0]
-        is_as_deep = len(whole) - len(whole.lstrip(b" \t")) == depth
-        following = b""
-        if end >= 0 and self._next_line and (match := _NEXT_LINE.match(data, end)):
-            following = match[1].strip()
-        is_next = following == self._next_line != b""
-        begins_alike = self._first_of_next != b"" and following.startswith(self._first_of_next)
-        return is_next, not is_next and begins_alike, is_last, is_as_deep
+        indentation = data[begin : begin + depth + 1]
+        is_as_deep = len(indentation) - len(indentation.lstrip(b" \t")) == depth
+        first = self._first_of_next
+        end = data.find(b"\n", place, place + _LINE_BYTES) if first else -1
+        if end < 0 or data.find(first, end, end + _LINE_BYTES) < 0:
+            return False, False, is_last, is_as_deep
+        match = _NEXT_LINE.match(data, end)
+        following = match[1].strip() if match else b""
+        is_next = following == self._next_line
+        return is_next, not is_next and following.startswith(first), is_last, is_as_deep
 
-    def _lexeme_fits(self, lexeme: bytes, started: bytes, code: bytes) -> _Fits:
+    def _lexeme_fits(self, lexeme: bytes, started: bytes, code: bytes) -> Fits:
         """Return what kind of lexeme comes next, and where else a word stands."""
         kind = kind_of(lexeme)
         if kind != WORD:
@@ -199,15 +158,16 @@ class Describer:
         word = started + lexeme
         known = self._words.get(word)
         if known is None:
+            is_recent, is_next = word in self._recent, word in self._next_lines
             known = self._words[word] = (
                 True,
-                word in self._above or word in self._below,
-                word in self._recent,
-                word in self._next_lines,
+                is_recent or is_next or word in self._above or word in self._below,
+                is_recent,
+                is_next,
             )
         return (*known, word in code, False, False, False)
 
-    def _whole_fits(self, text: bytes, code: bytes, last: bytes) -> tuple[bool, ...]:
+    def _whole_fits(self, text: bytes, code: bytes, last: bytes) -> Fits:
         """Return which lines the cursor's would repeat, were it to go on with a text."""
         whole = code if text[:1] == b"\n" else code + text.strip()
         return whole == last, whole == self._next_line != b"", whole in self._codes
@@ -230,13 +190,3 @@ def _line_before(data: bytes, begin: int) -> bytes:
     """Return the last line before one that begins at a place, without blanks around."""
     before = data[max(0, begin - _LINE_BYTES) : begin].rstrip().rpartition(b"\n")[2]
     return before.rpartition(b"\0")[2].strip()
-
-
-def describe_all(rows: Features) -> Features:
-    """Return the row for all occurrences together, from which follows whether to trust any.
-
-    Their rows are best first, so that none agrees further than the first.
-    """
-    if not len(rows):
-        return np.array([1, 0, 0, 0, 0, 0, 0], np.float32)
-    return np.array([1, *rows[0, 1:6].tolist(), math.log1p(len(rows))], np.float32)

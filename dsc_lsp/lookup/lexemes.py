@@ -15,7 +15,6 @@ Places: TypeAlias = npt.NDArray[np.int64]
 
 # A byte of a letter beyond ASCII counts as a letter, so that no character is ever cut in two.
 _LEXEME = re.compile(rb"[\w\x80-\xff]+|\n[ \t]*|[ \t]+|([^\w\x80-\xff\n])\1*", re.DOTALL)
-_WORD_AT_END = re.compile(rb"[\w\x80-\xff]*\Z")
 _LONGEST_LEXEME = 160
 SIGN, WORD, BLANK, BREAK = range(4)
 """The kinds of lexemes."""
@@ -29,6 +28,7 @@ _KINDS[ord("\n")] = BREAK
 _KIND_OF_BYTE = _KINDS.tolist()
 IS_WORD = _KINDS == WORD
 """Whether each byte is one of a word."""
+_WORD_BYTES = bytes(byte for byte in range(256) if IS_WORD[byte])
 
 
 def boundaries(text: Bytes) -> npt.NDArray[np.int32]:
@@ -62,8 +62,7 @@ def lexeme_at(text: bytes, start: int) -> bytes:
 
 def word_before(text: bytes) -> bytes:
     """Return the part of a word with which a text ends, if it ends inside or behind one."""
-    match = _WORD_AT_END.search(text)
-    return match[0] if match else b""
+    return text[len(text.rstrip(_WORD_BYTES)) :]
 
 
 def kind_of(lexeme: bytes) -> int:

@@ -5,26 +5,14 @@ is how likely the text goes on as it did there. The weights maximize the likelih
 really written next (``dsc_lsp.measure.fit``).
 """
 
-import json
-from functools import cache
-from importlib import resources
-
-import numpy as np
-import numpy.typing as npt
+import math
+from collections.abc import Sequence
 
 from dsc_lsp.lookup import Continuation
-from dsc_lsp.lookup.features import (
-    OF_ALL,
-    OF_OCCURRENCE,
-    Describer,
-    Description,
-    Features,
-    describe_all,
-)
-from dsc_lsp.lookup.lexemes import Places, lexeme_at
-from dsc_lsp.lookup.occurrences import Sources, Surroundings, occurrences
-
-Weights = npt.NDArray[np.float32]
+from dsc_lsp.lookup.features import Describer, Description
+from dsc_lsp.lookup.lexemes import lexeme_at
+from dsc_lsp.lookup.occurrences import Search, Sources, Surroundings
+from dsc_lsp.lookup.scoring import UNITS, Row, fitted
 
 _LEAST_WEIGHT = 0.001
 
@@ -36,7 +24,8 @@ class Prediction:
         self.size = around.size + sources.size
         self._around = around
         self.sources = sources
-        self._describer = Describer(around)
+        self._search = Search(around, sources)
+        self._describer = Describer(around, fitted())
         self._answers: dict[str, tuple[Continuation, ...]] = {}
 
     def after(self, generated: str) -> tuple[Continuation, ...]:
@@ -51,22 +40,22 @@ class Prediction:
             answer = self._answers[generated] = self._continuations(generated)
         return answer
 
-    def evidence(self, generated: str) -> Description:
+    def evidence(self, generated: str) -> Description[Row]:
         """Return what is known of the occurrences of what stands before and ``generated``."""
-        return self._evidence(generated)[0]
-
-    def _evidence(self, generated: str) -> tuple[Description, Places]:
         encoded = generated.encode("utf-8", "replace")
-        found = occurrences(self._around, self.sources, encoded)
-        return self._describer.describe(found, encoded), found.lengths
+        found = self._search.occurrences(encoded)
+        return Describer(self._around, UNITS).describe(found, encoded)
 
     def _continuations(self, generated: str) -> tuple[Continuation, ...]:
-        seen, lengths = self._evidence(generated)
-        weights = np.bincount(
-            seen.of_text, attention(seen.rows, *fitted()), len(seen.texts)
-        ).tolist()
-        # The best stand first, so the first of a text agrees the furthest.
-        matched = dict(zip(reversed(seen.of_text), lengths[::-1].tolist(), strict=True))
+        encoded = generated.encode("utf-8", "replace")
+        found = self._search.occurrences(encoded)
+        seen = self._describer.describe(found, encoded)
+        weights, matched = [0.0] * len(seen.texts), [0] * len(seen.texts)
+        of_each = zip(seen.of_text, found, attention(seen.scores, seen.none), strict=True)
+        for number, occurrence, weight in of_each:
+            weights[number] += weight
+            # The best stand first, so the first of a text agrees the furthest.
+            matched[number] = matched[number] or occurrence.length
         likelihood = dict.fromkeys(seen.lexemes, 0.0)
         for lexeme, weight in zip(seen.lexemes, weights, strict=True):
             likelihood[lexeme] += weight
@@ -82,22 +71,11 @@ class Prediction:
         )
 
 
-def attention(rows: Features, weights: Weights, weights_of_none: Weights) -> Weights:
+def attention(scores: Sequence[float], none: float) -> list[float]:
     """Return the likelihood of each occurrence; what is missing to 1 is that of none."""
-    scores = np.exp(rows @ weights)
-    none = np.exp(describe_all(rows) @ weights_of_none)
-    return scores / (scores.sum() + none)
-
-
-@cache
-def fitted() -> tuple[Weights, Weights]:
-    """Return the fitted weights, of occurrences and of none."""
-    text = resources.files("dsc_lsp.lookup").joinpath("weights.json").read_text("utf-8")
-    stored: dict[str, dict[str, float]] = json.loads(text)
-    return (
-        np.array([stored["occurrence"][name] for name in OF_OCCURRENCE], np.float32),
-        np.array([stored["none"][name] for name in OF_ALL], np.float32),
-    )
+    likelihoods = list(map(math.exp, scores))
+    total = sum(likelihoods) + math.exp(none)
+    return [likelihood / total for likelihood in likelihoods]
 
 
 def _continuation(text: bytes, lexeme: bytes, matched: int, weight: float) -> Continuation:

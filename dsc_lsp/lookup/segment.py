@@ -25,6 +25,8 @@ _KEY_BYTES = 24
 _WORD_BYTES = 8
 _SPACING = 64
 """The word before each so many-th place is kept, so that few places are touched in a search."""
+_FEW = 48
+"""So many places are worth no effort to find the best of them."""
 _LOOKED_AT_ONCE = 200_000
 _SORTED_AT_ONCE = 200_000
 _NOWHERE = np.empty(0, np.int64)
@@ -32,12 +34,71 @@ _LINE_BREAK = re.compile(r"\r\n?")
 
 
 @dataclass(frozen=True)
-class Text:
+class Padded:
+    """A text with zeros at both ends, to be looked through."""
+
+    data: bytes
+
+    @cached_property
+    def array(self) -> Bytes:
+        """The bytes as an array."""
+        return np.frombuffer(self.data, np.uint8)
+
+    def scan(self, before: bytes, least: int, near: int) -> list[int]:
+        """Return the places with the longest matches, ascending, by looking at the whole text.
+
+        At least so many, if there are, and hardly more than are told apart at no cost. Of those
+        that agree equally far, or in many bytes, the nearest to a place on both sides of it; none
+        amid a run of blanks.
+        """
+        there, last = self.array, before[-1]
+        ends = there[LONGEST - 1 : -LONGEST] == last
+        if last in b" \t":
+            ends &= there[LONGEST : 1 - LONGEST] != last
+        places = _NOWHERE
+        if len(before) > 1:
+            # Two bytes at once leave few places to look at one by one.
+            places = (ends & (there[LONGEST - 2 : -LONGEST - 1] == before[-2])).nonzero()[0]
+        if len(places) < least:
+            places = ends.nonzero()[0]
+        places += LONGEST
+        if len(places) > max(least, _FEW):
+            places = self._best(places, before, least, near)
+        return places.tolist()
+
+    def _best(self, places: Places, before: bytes, least: int, near: int) -> Places:
+        words = _words(self.data)
+        # No text holds the byte that stands for what is not there.
+        wanted = before[-_KEY_BYTES:].rjust(_KEY_BYTES, b"\xff")
+        for looked in range(_WORD_BYTES, _KEY_BYTES + 1, _WORD_BYTES):
+            word = wanted[_KEY_BYTES - looked :][:_WORD_BYTES]
+            # The last byte is the highest digit: the more bytes agree, the less a number differs.
+            differs = words[places - looked] ^ np.uint64(int.from_bytes(word, "little"))
+            worst = int(np.partition(differs, least - 1)[least - 1])
+            if worst:
+                bits = (worst.bit_length() + 7) // 8 * 8
+                longer = places[differs < 1 << bits - 8]
+                others = places[(differs <= (1 << bits) - 1) & (differs >= 1 << bits - 8)]
+                nearest = _nearest(others, near, least - len(longer))
+                return np.sort(np.concatenate((nearest, longer)))
+            places = places[differs == 0]
+            if len(places) <= max(least, _FEW):
+                return places
+        return _nearest(places, near, least)
+
+
+def _nearest(places: Places, near: int, most: int) -> Places:
+    """Return the places nearest to one, at most so many on each side of it; places ascend."""
+    above, below = places.searchsorted(near), places.searchsorted(near, side="right")
+    return np.concatenate((places[max(0, above - most) : above], places[below : below + most]))
+
+
+@dataclass(frozen=True)
+class Text(Padded):
     """Files one behind the other; ``starts`` says where each of ``paths`` begins in ``data``."""
 
     paths: tuple[str, ...]
     starts: Places
-    data: bytes
 
     @staticmethod
     def of(files: Mapping[str, bytes]) -> "Text":
@@ -50,12 +111,7 @@ class Text:
             joined.write(data)
         joined.write(bytes(LONGEST))
         starts = list(accumulate((len(data) + 1 for data in files.values()), initial=LONGEST))
-        return Text(tuple(files), np.array(starts[:-1], np.int64), joined.getvalue())
-
-    @cached_property
-    def array(self) -> Bytes:
-        """The bytes as an array."""
-        return np.frombuffer(self.data, np.uint8)
+        return Text(joined.getvalue(), tuple(files), np.array(starts[:-1], np.int64))
 
     @cached_property
     def folders(self) -> npt.NDArray[np.int64]:
@@ -66,37 +122,6 @@ class Text:
         """Return the text of a file."""
         start = int(self.starts[number])
         return self.data[start : self.data.index(0, start)]
-
-    def scan(self, before: bytes, most: int, *, first: bool = False) -> list[int]:
-        """Return at most ``most`` places with the longest match, by looking at the whole text.
-
-        Of those that agree equally far, or in many bytes, the last ones, or the ``first``; none
-        amid a run of blanks.
-        """
-        there, wanted = self.array, before[: -LONGEST - 1 : -1]
-        ends, depth = there[LONGEST - 1 : -LONGEST] == wanted[0], 1
-        places = _NOWHERE
-        if len(wanted) > 1:
-            # Two bytes at once leave few places to look at one by one.
-            both = ends & (there[LONGEST - 2 : -LONGEST - 1] == wanted[1])
-            places, depth = self._behind(both, wanted[0]), 2
-        if len(places) < most:
-            places, depth = self._behind(ends, wanted[0]), 1
-        for looked in range(depth, min(len(wanted), _KEY_BYTES)):
-            if len(places) <= most:
-                break
-            agrees = there[places - 1 - looked] == wanted[looked]
-            longer = places[agrees]
-            if len(longer) < most:
-                others, room = places[~agrees], most - len(longer)
-                nearest = others[:room] if first else others[-room:]
-                return np.concatenate((nearest, longer)).tolist()
-            places = longer
-        return (places[:most] if first else places[-most:]).tolist()
-
-    def _behind(self, ends: npt.NDArray[np.bool_], last: int) -> Places:
-        places = ends.nonzero()[0] + LONGEST
-        return places[self.array[places] != last] if last in b" \t" else places
 
 
 @dataclass(frozen=True)

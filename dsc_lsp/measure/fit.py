@@ -24,9 +24,9 @@ from dsc_lsp.engine.base import EngineError, GenerationRequest
 from dsc_lsp.engine.interpolation import FEATURES, LEAST, Evidence
 from dsc_lsp.engine.local import LocalEngine
 from dsc_lsp.lookup import Asked
-from dsc_lsp.lookup.features import OF_ALL, OF_OCCURRENCE, describe_all
 from dsc_lsp.lookup.lexemes import lexeme_at
 from dsc_lsp.lookup.prediction import Prediction
+from dsc_lsp.lookup.scoring import OF_NONE, OF_OCCURRENCE
 from dsc_lsp.measure.holes import DatasetError, Hole, read_holes, read_repository
 from dsc_lsp.settings import Settings
 
@@ -68,9 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What the lookup saw before one lexeme: features, and which occurrences were right."""
+    """What the lookup saw before one lexeme: features, and which occurrences were right.
+
+    ``none`` are the features of all occurrences together.
+    """
 
     rows: npt.NDArray[np.float32]
+    none: npt.NDArray[np.float32]
     right: npt.NDArray[np.bool_]
 
 
@@ -78,7 +82,7 @@ def attention_gradient(steps: Sequence[Step]) -> Gradient:
     """Return the likelihood of steps, by the weights of an occurrence and then those of none."""
     rows = np.concatenate([step.rows for step in steps])
     right = np.concatenate([step.right for step in steps])
-    everything = np.stack([describe_all(step.rows) for step in steps])
+    everything = np.stack([step.none for step in steps])
     sizes = [len(step.rows) for step in steps]
     of_step = np.repeat(np.arange(len(steps)), sizes)
     known = np.bincount(of_step, right, len(steps)) > 0
@@ -140,7 +144,7 @@ def ascend(gradient: Gradient, start: Numbers, rounds: int) -> tuple[Numbers, fl
 
 def _fit_lookup(seed: int) -> None:
     steps = [step for package in PACKAGES for step in _lookup_steps(package, seed)]
-    start = np.zeros(len(OF_OCCURRENCE) + len(OF_ALL))
+    start = np.zeros(len(OF_OCCURRENCE) + len(OF_NONE))
     found, likelihood = ascend(attention_gradient(steps), start, _ROUNDS)
     known = np.mean([step.right.any() for step in steps])
     print(
@@ -152,7 +156,7 @@ def _fit_lookup(seed: int) -> None:
         _HOME / "lookup" / "weights.json",
         {
             "occurrence": _named(OF_OCCURRENCE, occurrence),
-            "none": _named(OF_ALL, none),
+            "none": _named(OF_NONE, none),
         },
     )
 
@@ -168,7 +172,9 @@ def _lookup_steps(package: str, seed: int) -> Iterator[Step]:
             seen = prediction.evidence(gold[:at].decode())
             lexeme = lexeme_at(gold, at)
             right = [one == lexeme or one == lexeme[:1] == b"\n" for one in seen.lexemes]
-            yield Step(seen.rows, np.array(right, np.bool_)[seen.of_text])
+            rows = np.array(seen.scores, np.float32).reshape(-1, len(OF_OCCURRENCE))
+            is_right = np.array([right[number] for number in seen.of_text], np.bool_)
+            yield Step(rows, seen.none.astype(np.float32), is_right)
             at += len(lexeme)
 
 

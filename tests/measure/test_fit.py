@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dsc_lsp.engine.interpolation import FEATURES, Evidence
-from dsc_lsp.lookup.features import OF_ALL, OF_OCCURRENCE
+from dsc_lsp.lookup.scoring import OF_NONE, OF_OCCURRENCE
 from dsc_lsp.measure import fit
 from dsc_lsp.measure.fit import Gradient, Numbers, Step, ascend, attention_gradient, main
 
@@ -27,13 +27,15 @@ def steps_of(random: np.random.Generator) -> list[Step]:
     found: list[Step] = []
     for size in (0, 1, 3, 5):
         rows = random.random((size, len(OF_OCCURRENCE))).astype(np.float32)
-        found.append(Step(rows, random.random(size) < 0.5))
-    return [*found, Step(found[-1].rows, np.zeros(5, np.bool_))]
+        none = random.random(len(OF_NONE)).astype(np.float32)
+        found.append(Step(rows, none, random.random(size) < 0.5))
+    last = found[-1]
+    return [*found, Step(last.rows, last.none, np.zeros(5, np.bool_))]
 
 
 def test_the_lookups_gradient_is_the_slope_of_its_likelihood():
     random = np.random.default_rng(3)
-    size = len(OF_OCCURRENCE) + len(OF_ALL)
+    size = len(OF_OCCURRENCE) + len(OF_NONE)
     assert_is_slope(attention_gradient(steps_of(random)), random.normal(size=size) / 4)
 
 
@@ -87,7 +89,7 @@ def test_the_lookups_weights_have_every_name_and_follow_from_the_seed(
     first = (home / "lookup" / "weights.json").read_text()
     weights = json.loads(first)
     assert tuple(weights["occurrence"]) == OF_OCCURRENCE
-    assert tuple(weights["none"]) == OF_ALL
+    assert tuple(weights["none"]) == OF_NONE
     assert "mean log likelihood -" in capsys.readouterr().out
     assert main(["--lookup"]) == 0
     assert (home / "lookup" / "weights.json").read_text() == first

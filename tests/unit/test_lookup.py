@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsc_lsp.lookup import Continuation, index, lexemes, segment
-from dsc_lsp.lookup.features import OF_OCCURRENCE, Describer
+from dsc_lsp.lookup.features import Describer
 from dsc_lsp.lookup.index import Index
 from dsc_lsp.lookup.lexemes import boundaries, lexeme_at
-from dsc_lsp.lookup.occurrences import NO_SOURCES, Source, Surroundings, occurrences
+from dsc_lsp.lookup.occurrences import NO_SOURCES, Search, Source, Sources, Surroundings
+from dsc_lsp.lookup.scoring import OF_OCCURRENCE, UNITS
 from dsc_lsp.lookup.segment import LONGEST, Segment, Text, plain
 from tests.documents import Case, cases
 
@@ -73,7 +74,7 @@ def test_changes_lead_to_the_index_that_is_built_anew(
     assert answers(changed, before, after) == answers(anew, before, after)
 
 
-def answers(known: Index, before: str, after: str) -> dict[str, tuple[int, float]]:
+def answers(known: Index, before: str, after: str) -> dict[str, tuple[int, object]]:
     found = known.at("file:///src/cursor", before, after).after("")
     return {one.text: (one.matched, pytest.approx(one.weight, rel=1e-3)) for one in found}
 
@@ -150,14 +151,11 @@ def test_lines_are_found_alike_as_when_read_one_by_one(files: list[str], before:
     for number, text in enumerate(files):
         named = Segment.of({str(number): text.encode()})
         sources = sources.beside(Source(named.text, named, np.ones(1, np.bool_)))
-    found = occurrences(around, sources, b"")
-    rows = Describer(around).describe(found, b"").rows
+    found = Search(around, sources).occurrences(b"")
+    rows = np.array(Describer(around, UNITS).describe(found, b"").scores)
     columns = [OF_OCCURRENCE.index(name) for name in LINE_COLUMNS]
-    expected = [
-        lines_alike(data, place, before.encode(), after.encode())
-        for data, place in zip(found.data, found.places.tolist(), strict=True)
-    ]
-    assert rows[:, columns].astype(bool).tolist() == expected
+    expected = [lines_alike(one.data, one.place, before.encode(), after.encode()) for one in found]
+    assert [row[columns].astype(bool).tolist() for row in rows] == expected
 
 
 LINE_COLUMNS = (
@@ -169,9 +167,9 @@ LINE_COLUMNS = (
 
 
 def lines_alike(data: bytes, place: int, before: bytes, after: bytes) -> list[bool]:
-    """What ``LINE_COLUMNS`` say, by cutting out every line; texts are short."""
-    begin = data.rfind(b"\n", 0, place) + 1 or place
-    end = data.find(b"\n", place)
+    """What ``LINE_COLUMNS`` say, by cutting out every line, of 300 bytes at most."""
+    begin = data.rfind(b"\n", max(0, place - 300), place) + 1 or place
+    end = data.find(b"\n", place, place + 300)
     line = data[begin : len(data) if end < 0 else end].partition(b"\0")[0]
     last = data[:begin].rstrip().rpartition(b"\n")[2].rpartition(b"\0")[2].strip()
     following = re.match(rb"\s*([^\n\0]*)", data[end + 1 :]) if end >= 0 else None
@@ -205,8 +203,13 @@ def test_a_scan_finds_the_longest_matches(text: str, before: str, most: int):
     ]
     many = 24  # that agree in more are all the same
     longest = sorted((min(length, many) for length in every if length), reverse=True)[:most]
-    found = [min(agreed(whole, place, wanted), many) for place in whole.scan(wanted, most)]
-    assert sorted(found, reverse=True) == longest
+    with pytest.MonkeyPatch.context() as patch:
+        for few in (0, 48):
+            patch.setattr(segment, "_FEW", few)
+            places = whole.scan(wanted, most, len(whole.data))
+            found = [min(agreed(whole, place, wanted), many) for place in places]
+            assert sorted(found, reverse=True)[:most] == longest
+            assert len(found) <= max(2 * most, few)
 
 
 def agreed(text: Text, place: int, before: bytes) -> int:
@@ -223,7 +226,7 @@ def agreed(text: Text, place: int, before: bytes) -> int:
 
 def test_a_place_matches_as_far_back_as_it_agrees():
     text = Text.of({"a": b"one two", "b": b"two two"})
-    places = text.scan(b"\0two", 10)
+    places = text.scan(b"\0two", 10, 0)
     lengths = sorted(agreed(text, place, b"\0two") for place in places)
     assert lengths == [1, 3, 3, 4]  # "o|ne", "two|" twice, and where a file begins
     files = (np.searchsorted(text.starts, places, side="right") - 1).tolist()
@@ -270,9 +273,12 @@ def test_of_equal_matches_the_nearest_come_first():
     known.update("file:///src/beside.py", f"\n{line}beside\n")
     before, after = f"x\n{line}above\n{line}nearer\n{line}", f"\n{line}below\n"
     around = Surroundings.of(HERE, -1, before, after)
-    found = occurrences(around, known.at(HERE, before, after).sources, b"")
-    words = [lexeme_at(data, at) for data, at in zip(found.data, found.places, strict=True)]
+    words = next_words(around, known.at(HERE, before, after).sources)
     assert words[:5] == [b"nearer", b"above", b"below", b"beside", b"far"]
+
+
+def next_words(around: Surroundings, sources: Sources) -> list[bytes]:
+    return [lexeme_at(one.data, one.place) for one in Search(around, sources).occurrences(b"")]
 
 
 def test_of_matches_as_near_those_in_what_was_edited_last_come_first():
@@ -284,8 +290,7 @@ def test_of_matches_as_near_those_in_what_was_edited_last_come_first():
     known.update("file:///other/edited.py", f"\n{line}edited_last\n")
     before, after = f"x\n{line}", "\n"
     around = Surroundings.of(HERE, -1, before, after)
-    found = occurrences(around, known.at(HERE, before, after).sources, b"")
-    words = [lexeme_at(data, at) for data, at in zip(found.data, found.places, strict=True)]
+    words = next_words(around, known.at(HERE, before, after).sources)
     assert words[:3] == [b"edited_last", b"edited_earlier", b"known_from_the_start"]
 
 
@@ -293,12 +298,13 @@ def test_of_many_equal_matches_in_the_file_those_near_the_cursor_are_looked_at()
     line = "\n" + "# as long as matches are told apart " * 2 + "\ntotal = price * "
     before = "x" + "".join(f"{line}above_{number}" for number in range(40)) + line
     after = "".join(f"{line}below_{number}" for number in range(40)) + "\n"
-    found = occurrences(Surroundings.of(HERE, -1, before, after), NO_SOURCES, b"")
-    words = [lexeme_at(data, at) for data, at in zip(found.data, found.places, strict=True)]
+    words = next_words(Surroundings.of(HERE, -1, before, after), NO_SOURCES)
     assert words[:2] == [b"above_39", b"above_38"]
-    below = Text.of({HERE: after.encode()})
-    nearest = below.scan((before + "\0")[:-1].encode(), 3, first=True)
-    assert [lexeme_at(below.data, at) for at in nearest] == [b"below_0", b"below_1", b"below_2"]
+    whole = Text.of({HERE: (before + after).encode()})
+    middle = LONGEST + len(before.encode())
+    nearest = whole.scan((before + "\0")[:-1].encode(), 3, middle)
+    words = [lexeme_at(whole.data, at) for at in nearest]
+    assert words == [b"above_37", b"above_38", b"above_39", b"below_0", b"below_1", b"below_2"]
 
 
 def test_line_breaks_are_all_the_same():
