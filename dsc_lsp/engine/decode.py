@@ -152,7 +152,7 @@ def chosen(
     adjustments: Sequence[Adjustment],
     branch: Branch | None,
 ) -> tuple[int, float]:
-    """Return the choice in a row; without adjustments the model's run has made it already."""
-    if not adjustments and branch is None:
+    """Return the choice in a row; without adjustments the model's run may have made it already."""
+    if rows.best and not adjustments and branch is None:
         return rows.best[index], rows.logprobs[index]
     return choose(rows.row(index), generated, adjustments, branch)

@@ -17,12 +17,13 @@ class Rows:
     """What a model says after tokens, one row each.
 
     ``logits`` has shape (rows, vocabulary) and holds until the next run; ``best`` are the
-    likeliest tokens with their natural log likelihoods.
+    likeliest tokens with their natural log likelihoods, empty where that is left to who reads a
+    row.
     """
 
     logits: torch.Tensor
-    best: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    best: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
 
     def row(self, index: int) -> Numbers:
         """Return the logits of a row in main memory, in float32 at least."""
