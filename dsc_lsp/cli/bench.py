@@ -26,7 +26,7 @@ _Item = TypeVar("_Item")
 _SERVER = (sys.executable, "-m", "dsc_lsp.cli.fixed_server")
 _LONG_LINES = 10_000
 _WHOLE, _ASKED = "whole_trace", "model_asked"
-_OVERHEAD_KEYS = "total = sum(item.price * item.quantity for item in self.items)  # whole " * 4
+_OVERHEAD_KEYS = "total = sum(item.price * item.quantity for item in self.items)  # whole\n" * 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

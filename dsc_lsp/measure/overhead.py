@@ -25,16 +25,17 @@ async def server_ms(command: Sequence[str], text: str, keys: str) -> list[float]
         item = {"uri": URI, "languageId": "python", "version": 1, "text": text}
         await server.notify("textDocument/didOpen", {"textDocument": item})
         await asyncio.sleep(_LOOK_SECONDS)
-        line = text.count("\n") // 2
-        await server.change(line, 0, "\n", 2)
-        for column, key in enumerate(keys):
+        line, column = text.count("\n") // 2, 0
+        await server.change(line, column, "\n", 2)
+        for version, key in enumerate(keys, 3):
             start = time.perf_counter()
-            await server.change(line, column, key, column + 3)
+            await server.change(line, column, key, version)
+            line, column = (line + 1, 0) if key == "\n" else (line, column + 1)
             answer = await server.ask(
                 "textDocument/inlineCompletion",
                 {
                     "textDocument": {"uri": URI},
-                    "position": {"line": line, "character": column + 1},
+                    "position": {"line": line, "character": column},
                     "context": {"triggerKind": 2},
                 },
             )

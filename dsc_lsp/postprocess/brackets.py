@@ -13,7 +13,7 @@ from dsc_lsp.document import indentation
 
 _CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
 _OPENER_OF = {closer: opener for opener, closer in _CLOSER_OF.items()}
-_BRACKET = re.compile(r"[()\[\]{}]")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"()[]{}")
 _CLOSER_AT_END = re.compile(r"[)\]}]([;,]?)(?:\s*[:{])?\s*$")
 _SIGN_AT_END = re.compile(r"(?::|;|\s*\{)\s*$")
 _EMPTY_GROUP = re.compile(
@@ -147,7 +147,7 @@ def _completed(whole: _Text) -> Iterator[_Text]:
 @lru_cache(maxsize=16)
 def lone_brackets(code: str) -> str:
     """Return the brackets that are left when pairs with nothing between them are struck out."""
-    left, before = "".join(_BRACKET.findall(code)), ""
+    left, before = code.encode("ascii", "replace").translate(None, _NO_BRACKETS).decode(), ""
     while left != before:
         before = left
         for opener, closer in _CLOSER_OF.items():
