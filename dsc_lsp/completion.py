@@ -33,6 +33,7 @@ from dsc_lsp.repository.plan import Plan
 from dsc_lsp.repository.secrets import redacted
 from dsc_lsp.settings import Settings
 from dsc_lsp.shortening import shortened
+from dsc_lsp.withheld import Withheld
 
 _LEAST_CONTEXT_TOKENS = 32
 _NO_CONTEXT = Context("", ())
@@ -114,13 +115,15 @@ def complete(
     cancel: CancelToken,
     *,
     prompts: Prompts | None = None,
+    withheld: Withheld | None = None,
     after_acceptance: bool = False,
     progress: Progress | None = None,
     rank: int = 0,
 ) -> Completion:
     """Return the suggestion at a cursor; nothing in a file or a line that holds secrets.
 
-    ``prompts`` made the engine's last prompt, so that this one is like it.
+    ``prompts`` made the engine's last prompt, so that this one is like it. ``withheld`` is what
+    was written last and not shown: where that is typed along, the engine need not be asked.
     ``after_acceptance`` says that a suggestion that ends at the cursor has just been accepted.
     ``progress`` is kept up with what the model has written, token by token.
     ``rank`` asks for an alternative that begins otherwise (``GenerationRequest.rank``).
@@ -141,6 +144,7 @@ def complete(
                 engine,
                 cancel,
                 prompts=prompts or Prompts(),
+                withheld=withheld or Withheld(),
                 after_acceptance=after_acceptance,
                 progress=progress or Progress(),
                 rank=rank,
@@ -156,6 +160,7 @@ def _complete(
     cancel: CancelToken,
     *,
     prompts: Prompts,
+    withheld: Withheld,
     after_acceptance: bool,
     progress: Progress,
     rank: int,
@@ -170,17 +175,22 @@ def _complete(
     words = prompts.at(cursor, terms)
     prompt_ms = _since(start)
     cancel.check()
+    stages = _Stages(start, syntax_ms, context_ms, prompt_ms)
+    least = least_confidence(settings, engine.family)
+    heal = engine.family.heals and _in_word(cursor)
+    known = withheld.rest_at(engine.name, words) if heal and not rank else ()
+    again = _nothing_again(known, _Written(cursor, least, extent, _told(words), stages))
+    if again is not None:
+        return again
     most = _most_new_tokens(settings, engine)
     request = GenerationRequest(
         words,
         most,
         repository.continuations(cursor),
-        heal=engine.family.heals and _in_word(cursor),
+        heal=heal,
         rank=rank,
     )
     generation = engine.generate(request, cancel)
-    stages = _Stages(start, syntax_ms, context_ms, prompt_ms)
-    least = least_confidence(settings, engine.family)
     written = _Written(cursor, least, extent, generation, stages)
     is_over = False
     for token in generation.tokens:
@@ -191,7 +201,26 @@ def _complete(
         if is_over:
             break
         progress.part = written.part() or progress.part
-    return written.completion(finished=not is_over and written.tokens < most)
+    result = written.completion(finished=not is_over and written.tokens < most)
+    if not rank:
+        withheld.remember(engine.name, words, () if result.text else written.told)
+    return result
+
+
+def _nothing_again(known: Sequence[Token], written: "_Written") -> Completion | None:
+    """Return the completion without a text if tokens that are known come to nothing, else none."""
+    for token in known:
+        written.add(token)
+        if written.is_over() or written.is_hopeless():
+            result = written.completion(finished=False)
+            return None if result.text else result
+    return None
+
+
+def _told(prompt: Prompt) -> Generation:
+    """Return a generation of an engine that is not asked: all of the prompt is known."""
+    tokens = len(prompt.ids)
+    return Generation(tokens, tokens, iter(()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +243,7 @@ class _Written:
     generation: Generation
     stages: _Stages
     text: str = ""
-    tokens: int = 0
+    told: list[Token] = field(default_factory=list[Token])
     first_line: list[float | None] = field(default_factory=list[float | None])
     first_token_ms: float = 0.0
     post_ms: float = 0.0
@@ -223,12 +252,17 @@ class _Written:
 
     def add(self, token: Token) -> None:
         """Take note of the next token."""
-        if not self.tokens:
+        if not self.told:
             self.first_token_ms = _since(self.stages.start)
-        self.tokens += 1
+        self.told.append(token)
         if "\n" not in self.text.lstrip():
             self.first_line.append(token.logprob)
         self.text += self.decode(token.data)
+
+    @property
+    def tokens(self) -> int:
+        """How many there are."""
+        return len(self.told)
 
     def is_over(self) -> bool:
         """Whether nothing of what would come next can be of use."""

@@ -193,7 +193,7 @@ def _compared(result: _Result) -> dict[str, Comparison]:
     if not result.generate_ms:
         return {}
     ours = [key.total_ms for key in result.keystrokes]
-    was_asked = [key.completion is not None for key in result.keystrokes]
+    was_asked = [key.request is not None for key in result.keystrokes]
     return {
         _WHOLE: bench.compare(ours, result.generate_ms),
         _ASKED: bench.compare(
@@ -204,17 +204,18 @@ def _compared(result: _Result) -> dict[str, Comparison]:
 
 def _table(result: _Result) -> str:
     report = result.report
-    along = report.keystrokes - report.asked
+    free = report.keystrokes - report.asked
     rows = {
         "keystroke, model asked": report.keystroke_ms,
         "  to the first token": report.first_token_ms,
         **{f"  {name}": stage for name, stage in report.stages_ms.items()},
         "keystroke, known": report.typed_along_ms,
+        "keystroke, nothing again": report.withheld_again_ms,
         "server without a model": result.server_ms,
     }
     title = (
         f"{result.model} on {result.device}: {report.keystrokes} keystrokes, the model was asked"
-        f" at {report.asked}, {along} went along a known suggestion, {report.late} came late\n"
+        f" at {report.asked}, {free} went along a known answer, {report.late} came late\n"
     )
     head = f"{'ms':24}{'p50':>9}{'p95':>9}{'p99':>9}"
     table = [_line(name, values) for name, values in rows.items() if values is not None]
@@ -261,8 +262,8 @@ def _number(value: float | None) -> str:
 
 
 def _plot(result: _Result, path: Path) -> None:
-    asked = [key.total_ms for key in result.keystrokes if key.completion is not None]
-    along = [key.total_ms for key in result.keystrokes if key.completion is None]
+    asked = [key.total_ms for key in result.keystrokes if key.request is not None]
+    along = [key.total_ms for key in result.keystrokes if key.request is None]
     curves = {
         "model asked": asked,
         "typed along": along,

@@ -20,7 +20,7 @@ from dsc_lsp.anchors import PAUSE_SECONDS
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import Completion, anchor_anew, complete, prompt_at
 from dsc_lsp.document import Cursor
-from dsc_lsp.engine.base import Engine, Generation, GenerationRequest, Prompt, Tokenizer
+from dsc_lsp.engine.base import Engine, Generation, GenerationRequest, Tokenizer
 from dsc_lsp.measure.percentiles import Percentiles, percentiles
 from dsc_lsp.measure.traces import Trace
 from dsc_lsp.models import ModelFamily
@@ -28,6 +28,7 @@ from dsc_lsp.prompt import Prompts
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from dsc_lsp.suggestions import Suggestions
+from dsc_lsp.withheld import Withheld
 
 _INDEX_SECONDS = 300.0
 _PLANNING_SECONDS = 0.001
@@ -35,11 +36,11 @@ _PLANNING_SECONDS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Keystroke:
-    """One key and the suggestion after it; ``completion`` is ``None`` if none was asked for.
+    """One key and the suggestion after it; ``completion`` is ``None`` if one was known.
 
     ``sync_ms`` is the edit of the document, ``total_ms`` all from the key to the suggestion,
-    whose text is ``offered``. ``request`` is what the engine was asked, ``late`` whether the next
-    key came before the answer.
+    whose text is ``offered``. ``request`` is what the engine was asked, ``None`` also where an
+    answer that was withheld goes on. ``late`` says that the next key came before the answer.
     """
 
     cursor: Cursor
@@ -82,17 +83,20 @@ def answer_again(
 ) -> Iterator[float]:
     """Have another engine answer each keystroke, and yield how many milliseconds that took.
 
-    It is given the same prompts; where the first engine was not asked, because a known suggestion
+    It is given the same prompts; where the first engine was not asked, because a known answer
     went on, the prompt that would have been made there. It is asked for exactly as many tokens as
-    were used of the first engine's answer or stand in what was offered, so that it does not pay
-    for deciding late where to stop.
+    were used of the first engine's answer, then or now, or stand in what was offered, so that it
+    does not pay for deciding late where to stop.
     """
     for key in keystrokes:
-        if key.request is None or key.completion is None:
-            prompt = prompt_at(key.cursor, settings, engine)
+        if key.completion is None:
             tokens = len(engine.tokenizer.encode(key.offered))
         else:
-            prompt, tokens = key.request.prompt, key.completion.new_tokens
+            tokens = key.completion.new_tokens
+        if key.request is None:
+            prompt = prompt_at(key.cursor, settings, engine)
+        else:
+            prompt = key.request.prompt
         start = time.perf_counter()
         for _ in engine.generate(GenerationRequest(prompt, max(1, tokens)), CancelToken()).tokens:
             pass
@@ -137,7 +141,8 @@ class Report:
     """What a replay cost. ``asked`` are the keystrokes at which the engine was asked.
 
     ``keystroke_ms`` is over those, from the key to the suggestion; keystrokes along a known
-    suggestion are in ``typed_along_ms``. A step is a run of the model after the prompt was read,
+    suggestion are in ``typed_along_ms``, those along an answer that was withheld, and is again,
+    in ``withheld_again_ms``. A step is a run of the model after the prompt was read,
     which writes several tokens where drafts hold.
     ``contexts`` is how often what is shown of other files was not what the key before had.
     """
@@ -149,6 +154,7 @@ class Report:
     keystroke_ms: Percentiles
     first_token_ms: Percentiles
     typed_along_ms: Percentiles | None
+    withheld_again_ms: Percentiles | None
     stages_ms: dict[str, Percentiles]
     prompt_tokens_median: float
     prefilled_tokens_median: float
@@ -166,7 +172,9 @@ class Report:
 
 def summarize(keystrokes: Sequence[Keystroke]) -> Report:
     """Return the figures of a replay in which the engine was asked at least once."""
-    asked = [(key, key.completion) for key in keystrokes if key.completion is not None]
+    answered = [(key, key.completion) for key in keystrokes if key.completion is not None]
+    asked = [(key, result) for key, result in answered if key.request is not None]
+    again = [key.total_ms for key, _ in answered if key.request is None]
     along = [key.total_ms for key in keystrokes if key.completion is None]
     results = [result for _, result in asked]
     prefilled = [result.prompt_tokens - result.reused_tokens for result in results]
@@ -180,6 +188,7 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
         keystroke_ms=percentiles(key.total_ms for key, _ in asked),
         first_token_ms=percentiles(key.sync_ms + result.first_token_ms for key, result in asked),
         typed_along_ms=percentiles(along) if along else None,
+        withheld_again_ms=percentiles(again) if again else None,
         stages_ms={
             "sync": percentiles(key.sync_ms for key in keystrokes),
             "syntax": percentiles(result.syntax_ms for result in results),
@@ -207,7 +216,7 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
 def _replay(
     trace: Trace, settings: Settings, engine: "_Recorder", repository: Repository, folder: Path
 ) -> Iterator[Keystroke]:
-    suggestions, prompts = Suggestions(), Prompts()
+    suggestions, prompts, withheld = Suggestions(), Prompts(), Withheld()
     repository.update(trace.document(folder))
     cursors = trace.cursors(folder)
     after = [edit.ms for edit in trace.edits[1:]] + [math.inf]
@@ -218,8 +227,16 @@ def _replay(
         sync_ms = _since(start)
         completion, offered = None, next(iter(suggestions.find(cursor)), "")
         if not offered:
-            cancel = CancelToken()
-            completion = complete(cursor, repository, settings, engine, cancel, prompts=prompts)
+            engine.last = None
+            completion = complete(
+                cursor,
+                repository,
+                settings,
+                engine,
+                CancelToken(),
+                prompts=prompts,
+                withheld=withheld,
+            )
             offered = completion.text
             suggestions.remember(cursor, offered)
         total_ms = _since(start)
@@ -236,7 +253,7 @@ class _Recorder:
     """An engine that remembers what it was asked last."""
 
     def __init__(self, engine: Engine) -> None:
-        self.last = GenerationRequest(Prompt(()), 1)
+        self.last: GenerationRequest | None = None
         self._engine = engine
 
     @property

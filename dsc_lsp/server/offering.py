@@ -312,6 +312,7 @@ def _work(
 ) -> Work:
     """Return what completes at a cursor; ``least`` confidence instead of what the user wants."""
     repository, chosen, prompts = server.repository, server.settings, server.prompts
+    withheld = server.withheld
     if least is not None:
         chosen = replace(chosen, min_confidence=least)
 
@@ -323,6 +324,7 @@ def _work(
             engine,
             cancel,
             prompts=prompts,
+            withheld=withheld,
             after_acceptance=after_acceptance,
             progress=progress,
             rank=rank,

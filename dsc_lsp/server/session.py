@@ -29,6 +29,7 @@ from dsc_lsp.server.statistics import Statistics, statistics_file
 from dsc_lsp.server.status import StatusReport
 from dsc_lsp.settings import Parsed, Settings
 from dsc_lsp.suggestions import Suggestions
+from dsc_lsp.withheld import Withheld
 
 OpenEngine: TypeAlias = Callable[[Settings, Report], Engine]
 """Loads the model that the settings name; called on the engine's thread."""
@@ -82,6 +83,7 @@ class Server(LanguageServer):
         self.refuses_to_watch = False
         self.suggestions = Suggestions()
         self.prompts = Prompts()
+        self.withheld = Withheld()
         self.offers = Offers()
         self.glance: asyncio.TimerHandle | None = None
         self.pause: asyncio.TimerHandle | None = None

@@ -114,6 +114,23 @@ def test_a_summary_counts_what_was_asked_and_what_was_known():
     assert report.prompt_tokens_median == sum(prompts) / 2
 
 
+def test_a_key_at_which_nothing_is_said_again_is_not_among_those_asked():
+    engine = ScriptedEngine("alue()\n", "\n", logprob=-0.01)
+    typed = trace("v", "a", "l", "x", text="\nvalue()\n")
+    keys = list(bench.replay([typed], SETTINGS, engine))
+    assert [key.request is not None for key in keys] == [True, False, False, True]
+    assert all(key.completion is not None and not key.offered for key in keys)
+    report = bench.summarize(keys)
+    assert (report.asked, report.suggested, report.typed_along_ms) == (2, 0, None)
+    again = sorted(key.total_ms for key in keys if key.request is None)
+    assert report.withheld_again_ms is not None
+    assert (report.withheld_again_ms.p50, report.withheld_again_ms.p99) == (again[0], again[1])
+    other = ScriptedEngine("z")
+    assert len(list(bench.answer_again(keys, SETTINGS, other))) == len(keys)
+    used = [key.completion.new_tokens for key in keys if key.completion is not None]
+    assert [request.max_new_tokens for request in other.requests] == used
+
+
 def test_the_other_engine_answers_every_key_with_as_many_tokens_as_were_used():
     engine, other = ScriptedEngine("alue = 1\n", "\n"), ScriptedEngine("z")
     keys = list(bench.replay([trace("v", "a", "l", "x")], SETTINGS, engine))
