@@ -9,7 +9,7 @@ from pathlib import Path
 from dsc_lsp import context
 from dsc_lsp.measure.context_baselines import BASELINES, filled, prepared
 from dsc_lsp.measure.context_holes import ContextHole, context_holes, imported_files
-from dsc_lsp.repository.indexing import refresh
+from dsc_lsp.repository.indexing import finish, refresh
 from dsc_lsp.repository.plan import Recent
 from dsc_lsp.repository.store import Store
 from dsc_lsp.repository.workspace import Workspace
@@ -51,6 +51,7 @@ def indexed(root: Path) -> Repository:
     store = Store(None)
     for _ in refresh(root, store):
         pass
+    finish(store)
     texts = {path: store.text(path) or "" for path in sorted(store.paths())}
     return Repository(root, Workspace(root, store), texts)
 

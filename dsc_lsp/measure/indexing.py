@@ -29,7 +29,7 @@ from dsc_lsp.models import DEEPSEEK_CODER_BASE
 from dsc_lsp.pauses import shorten_pauses
 from dsc_lsp.repository import IndexReport, Repository
 from dsc_lsp.repository.files import read, walk
-from dsc_lsp.repository.indexing import reread
+from dsc_lsp.repository.indexing import finish, reread
 from dsc_lsp.repository.store import Store, index_path
 from dsc_lsp.settings import Settings
 
@@ -62,8 +62,8 @@ _CONTEXT_TOKENS = 4_096
 class Opened:
     """What it took until a folder's index was up to date, and how late the loop woke meanwhile.
 
-    ``known_seconds`` is when every file can be searched, ``complete_seconds`` when every file has
-    an outline and the lookup has read it too. ``peak_mb`` is the resident memory of the
+    ``known_seconds`` is when every file can be searched, ``complete_seconds`` when every file is
+    parsed, too, and the lookup has read it. ``peak_mb`` is the resident memory of the
     processes that index, added up. ``of_others_seconds`` is the processor time that processes took
     meanwhile which are not ours: what the machine was not there for. ``looks`` are those at the
     loop, ``idle_late_ms`` is how late a process woke meanwhile that did nothing else: what is not
@@ -175,8 +175,7 @@ def saved_ms(root: Path, files: int) -> dict[str, float]:
             start = time.perf_counter()
             reread(Path(elsewhere), store, [path])
             times.append(1e3 * (time.perf_counter() - start))
-            while store.sweep():
-                pass
+            finish(store)
     store.close()
     found = percentiles(times)
     return {"p50": round(found.p50, 2), "p99": round(found.p99, 2), "max": round(max(times), 2)}

@@ -123,13 +123,14 @@ class Repository:
 
         For the command line and measurements, which have time.
         """
-        from dsc_lsp.repository.indexing import refresh
+        from dsc_lsp.repository.indexing import finish, refresh
         from dsc_lsp.repository.store import Store, index_path
         from dsc_lsp.repository.workspace import Workspace
 
         store = Store(index_path(root))
         for _ in refresh(root, store):
             pass
+        finish(store)
         self._workspace = Workspace(root, store)
 
     def files_changed(self, paths: Sequence[Path]) -> None:

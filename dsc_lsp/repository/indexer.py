@@ -67,6 +67,7 @@ class _Indexer:
     def __init__(self) -> None:
         self._stores: dict[Path, Store] = {}
         self._tasks: dict[Path, Iterator[indexing.Progress]] = {}
+        self._parsing: dict[Path, Iterator[None]] = {}
         self._scans = True
         self._diffs = False
         self._to_compare: set[Path] = set()
@@ -126,14 +127,25 @@ class _Indexer:
             if root in self._stores:
                 self._guarded(root, self._stores[root].set_changes, changes)
             return True
-        return any(self._sweep(root) for root in list(self._stores))
+        return any(self._tidy(root) for root in list(self._stores))
 
-    def _sweep(self, root: Path) -> bool:
+    def _tidy(self, root: Path) -> bool:
+        """Do a little of what may wait in a folder; false if there is nothing."""
+        store = self._stores[root]
         try:
-            return self._stores[root].sweep()
+            return store.sweep() or self._parse(root, store)
         except (sqlite3.Error, OSError) as error:
             self._give_up(root, error)
             return True
+
+    def _parse(self, root: Path, store: Store) -> bool:
+        steps = self._parsing.setdefault(root, indexing.structured(store, at_once=True))
+        try:
+            next(steps)
+        except StopIteration:
+            self._parsing.pop(root)
+            return store.unparsed_count() > 0
+        return True
 
     def _begin_all(self) -> None:
         for root, store in self._stores.items():
@@ -145,6 +157,7 @@ class _Indexer:
         for root in self._stores.keys() - set(roots):
             self._stores.pop(root).close()
             self._tasks.pop(root, None)
+            self._parsing.pop(root, None)
             self._to_compare.discard(root)
         for root in roots:
             if root not in self._stores:
@@ -173,6 +186,7 @@ class _Indexer:
     def _give_up(self, root: Path, error: Exception) -> None:
         """Keep a folder's index no longer: the disk is full, or the cache cannot be written."""
         self._tasks.pop(root, None)
+        self._parsing.pop(root, None)
         store = self._stores.pop(root, None)
         if store is not None:
             store.close()

@@ -9,7 +9,7 @@ from dsc_lsp.repository.contents import contents_of
 from dsc_lsp.repository.files import read, state_of, walk
 from dsc_lsp.repository.imports import go_module, script_aliases
 from dsc_lsp.repository.paths import FileState
-from dsc_lsp.repository.preparing import Prepared, prepared
+from dsc_lsp.repository.preparing import Prepared, parsed, prepared
 from dsc_lsp.repository.store import UNSAVED, Store
 from dsc_lsp.repository.texts import presentable
 
@@ -37,7 +37,7 @@ def forget_old_indexes(folder: Path) -> None:
 
 
 def refresh(root: Path, store: Store, *, at_once: bool = False) -> Iterator[Progress]:
-    """Bring an index up to date with the disk, some files at a time.
+    """Bring an index up to date with the disk, some files at a time, but for their structures.
 
     Whoever iterates may do other things in between, or stop. ``at_once`` is whether several
     processes may read and parse.
@@ -58,8 +58,24 @@ def refresh(root: Path, store: Store, *, at_once: bool = False) -> Iterator[Prog
         yield Progress(done, len(changed))
     _put(store, waiting, known)
     yield Progress(len(changed), len(changed))
+
+
+def structured(store: Store, *, at_once: bool = False) -> Iterator[None]:
+    """Parse the files that are unparsed, some at a time, as ``refresh`` reads them.
+
+    Files that come meanwhile may be left.
+    """
+    for structures in parsed(store, at_once=at_once):
+        store.put_structures(structures)
+        yield
+
+
+def finish(store: Store) -> None:
+    """Do here and now what may wait: parse what is unparsed, free what is kept of old texts."""
+    for _ in structured(store):
+        pass
     while store.sweep():
-        yield Progress(len(changed), len(changed))
+        pass
 
 
 def _put(store: Store, files: Prepared, known: Mapping[str, FileState]) -> None:
@@ -75,13 +91,13 @@ def reread(root: Path, store: Store, paths: Iterable[str]) -> None:
             store.remove([path])
             continue
         text = read(root, path)
-        store.put([(state, None if text is None else contents_of(path, text))])
+        store.put([(state, None if text is None else contents_of(text))])
 
 
 def keep_unsaved(store: Store, path: str, text: str) -> None:
     """Know a text as an editor has it, without its secrets."""
     shown = presentable(text)
-    contents = None if shown is None else contents_of(path, shown)
+    contents = None if shown is None else contents_of(shown)
     store.put([(FileState(path, len(text), UNSAVED), contents)])
 
 

@@ -1,22 +1,30 @@
-"""Files become contents of an index, by several processes at once where there are many."""
+"""Files are read and parsed for an index, by several processes at once where there are many."""
 
 import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from dsc_lsp.repository.contents import Contents, contents_of
+from dsc_lsp.repository.contents import Contents, contents_of, packed, structure_of, text_in
 from dsc_lsp.repository.files import read
 from dsc_lsp.repository.paths import FileState
+from dsc_lsp.repository.store import Store, Unparsed
 
 Prepared: TypeAlias = list[tuple[FileState, Contents | None]]
 """Files with their contents; one that holds no code has none."""
+
+Parsed: TypeAlias = list[tuple[int, bytes]]
+"""The numbers of files with their structures as they are kept."""
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 _BATCH = 32
 _WORTH_A_PROCESS = 400
@@ -30,43 +38,66 @@ def prepared(root: Path, states: Sequence[FileState], *, at_once: bool) -> Itera
 
     ``at_once`` is whether several processes may do it; they end with this one, whatever ends it.
     """
-    batches = _batches(states)
-    processes = min(os.cpu_count() or 1, _MOST_PROCESSES, len(states) // _WORTH_A_PROCESS)
-    if at_once and processes > 1:
-        yield from _by_processes(root, batches, processes)
+    processes = _worthwhile(len(states)) if at_once else 1
+    yield from _in_order(partial(_prepare, root), _batches(states), processes)
+
+
+def parsed(store: Store, *, at_once: bool) -> Iterator[Parsed]:
+    """Yield the structures of the files that have none, some at a time; as ``prepared``."""
+    processes = _worthwhile(store.unparsed_count()) if at_once else 1
+    yield from _in_order(_parse, _unparsed(store), processes)
+
+
+def _worthwhile(files: int) -> int:
+    return min(os.cpu_count() or 1, _MOST_PROCESSES, files // _WORTH_A_PROCESS)
+
+
+def _in_order(
+    call: Callable[[Sequence[_T]], _R], batches: Iterator[Sequence[_T]], processes: int
+) -> Iterator[_R]:
+    """Yield what a call makes of each batch."""
+    if processes > 1:
+        yield from _by_processes(call, batches, processes)
     # What is left, if one of them has died.
-    for batch in batches:
-        yield _prepare(root, batch)
+    yield from map(call, batches)
 
 
 def _by_processes(
-    root: Path, batches: Iterator[list[FileState]], processes: int
-) -> Iterator[Prepared]:
+    call: Callable[[Sequence[_T]], _R], batches: Iterator[Sequence[_T]], processes: int
+) -> Iterator[_R]:
     # Not forked: this process has threads.
     spawning = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, spawning, initializer=_end_with_parent)
-    under_way: deque[tuple[list[FileState], Future[Prepared]]] = deque()
+    under_way: deque[tuple[Sequence[_T], Future[_R]]] = deque()
     try:
         while True:
             for batch in islice(batches, processes * _AHEAD - len(under_way)):
-                under_way.append((batch, pool.submit(_prepare, root, batch)))
+                under_way.append((batch, pool.submit(call, batch)))
             if not under_way:
                 return
             yield under_way[0][1].result()
             under_way.popleft()
     except BrokenProcessPool:
         for batch, _ in under_way:
-            yield _prepare(root, batch)
+            yield call(batch)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _prepare(root: Path, states: Sequence[FileState]) -> Prepared:
-    result: Prepared = []
-    for state in states:
-        text = read(root, state.path)
-        result.append((state, None if text is None else contents_of(state.path, text)))
-    return result
+    texts = ((state, read(root, state.path)) for state in states)
+    return [(state, None if text is None else contents_of(text)) for state, text in texts]
+
+
+def _parse(files: Sequence[Unparsed]) -> Parsed:
+    return [(file, packed(structure_of(path, text_in(text)))) for file, path, text in files]
+
+
+def _unparsed(store: Store) -> Iterator[list[Unparsed]]:
+    last = 0
+    while files := store.unparsed(last, _BATCH):
+        last = files[-1].file
+        yield files
 
 
 def _end_with_parent() -> None:

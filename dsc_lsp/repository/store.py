@@ -29,7 +29,7 @@ from dsc_lsp.repository.paths import FileState
 UNSAVED = -1
 """``changed_ns`` of a text that an editor has and the disk has not."""
 
-_VERSION = 8
+_VERSION = 9
 """Of the schema, and of how words are cut, secrets told and definitions found."""
 
 _BUSY_SECONDS = 5.0
@@ -39,12 +39,15 @@ _ROWS = 256
 # ``chunks`` is null for a file that is known not to be of use. ``words`` keeps no copy of what it
 # was given: to take a file out, its words are made anew from its text. That takes longer than to
 # put a new text in, so a file that is ``gone`` is only noted, and forgotten by ``sweep``.
+# A file is ``unparsed`` until its structure is there.
 _SCHEMA = """
 CREATE TABLE files (
   id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
   changed_ns INTEGER NOT NULL, chunks INTEGER);
-CREATE TABLE contents (file INTEGER PRIMARY KEY, text BLOB NOT NULL, structure BLOB NOT NULL);
+CREATE TABLE contents (file INTEGER PRIMARY KEY, text BLOB NOT NULL);
 CREATE TABLE gone (file INTEGER PRIMARY KEY);
+CREATE TABLE unparsed (file INTEGER PRIMARY KEY);
+CREATE TABLE structures (file INTEGER PRIMARY KEY, structure BLOB NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (
   content_words, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '_'");
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
@@ -67,6 +70,14 @@ class Hit(NamedTuple):
     path: str
     first_line: int
     rank: float
+
+
+class Unparsed(NamedTuple):
+    """A file without a structure: its number, and its text as it is kept."""
+
+    file: int
+    path: str
+    text: bytes
 
 
 class Store:
@@ -145,11 +156,34 @@ class Store:
         return None if row is None else text_in(row[0])
 
     def structure(self, path: str) -> Structure | None:
-        """Return what a file defines and imports."""
+        """Return what a file defines and imports; ``None`` as long as it is unparsed."""
         row = self._database.execute(
-            "SELECT structure FROM files JOIN contents ON file = id WHERE path = ?", (path,)
+            "SELECT structure FROM files JOIN structures ON file = id WHERE path = ?", (path,)
         ).fetchone()
         return None if row is None else structure_in(row[0])
+
+    def unparsed(self, after: int, limit: int) -> list[Unparsed]:
+        """Return files that have no structure yet, those that were put in after a number."""
+        rows = self._database.execute(
+            "SELECT file, path, text FROM unparsed JOIN contents USING (file) JOIN files"
+            " ON id = file WHERE file > ? ORDER BY file LIMIT ?",
+            (after, limit),
+        )
+        return list(map(Unparsed._make, rows.fetchall()))
+
+    def unparsed_count(self) -> int:
+        """Return how many files have no structure yet."""
+        return self._database.execute("SELECT count(*) FROM unparsed").fetchone()[0]
+
+    def put_structures(self, structures: Iterable[tuple[int, bytes]]) -> None:
+        """Keep the structures of files by their numbers, where these are still ``unparsed``."""
+        with self._database:
+            for file, structure in structures:
+                self._database.execute(
+                    "INSERT INTO structures SELECT file, ? FROM unparsed WHERE file = ?",
+                    (structure, file),
+                )
+                self._database.execute("DELETE FROM unparsed WHERE file = ?", (file,))
 
     def added_after(self, number: int) -> Iterator[tuple[int, str, str]]:
         """Yield number, path and text of the files that were put in after a number."""
@@ -220,9 +254,8 @@ class Store:
         ).lastrowid
         if contents is None or file is None:
             return
-        self._database.execute(
-            "INSERT INTO contents VALUES (?, ?, ?)", (file, contents.text, contents.structure)
-        )
+        self._database.execute("INSERT INTO contents VALUES (?, ?)", (file, contents.text))
+        self._database.execute("INSERT INTO unparsed VALUES (?)", (file,))
         self._database.executemany(
             "INSERT INTO words (rowid, content_words) VALUES (?, ?)",
             enumerate(contents.words, file * MOST_CHUNKS),
@@ -238,6 +271,8 @@ class Store:
         self._database.execute("DELETE FROM files WHERE id = ?", (file,))
         if chunks is not None:
             self._database.execute("INSERT INTO gone VALUES (?)", (file,))
+            self._database.execute("DELETE FROM unparsed WHERE file = ?", (file,))
+            self._database.execute("DELETE FROM structures WHERE file = ?", (file,))
 
 
 def _open(path: Path | None) -> sqlite3.Connection:

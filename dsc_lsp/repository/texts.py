@@ -9,10 +9,10 @@ from dsc_lsp.repository.secrets import without_secrets
 _LONGEST_LINE = 1_500
 _LONGEST_MEAN_LINE = 180
 _HEAD = 1_000
+_SIGNS_OF_GENERATED = ("generated", "do not")
 _GENERATED = re.compile(
     r"@generated\b|\bauto-?\s?generated\b|\bgenerated (?:by|from|automatically)\b"
-    r"|\bdo not (?:edit|modify)\b",
-    re.IGNORECASE,
+    r"|\bdo not (?:edit|modify)\b"
 )
 
 
@@ -24,9 +24,14 @@ def presentable(text: str) -> str | None:
     lines = text.split("\n")
     if max(map(len, lines)) > _LONGEST_LINE or len(text) > _LONGEST_MEAN_LINE * len(lines):
         return None
-    if _GENERATED.search(text, 0, _HEAD):
+    if _is_generated(text[:_HEAD].lower()):
         return None
     return without_secrets(text)
+
+
+def _is_generated(head: str) -> bool:
+    # Most texts have neither word, which is seen ten times as fast.
+    return any(sign in head for sign in _SIGNS_OF_GENERATED) and bool(_GENERATED.search(head))
 
 
 def language_name(path: str) -> str:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from cachetools import LRUCache
 
 from dsc_lsp.repository.changes import Change
-from dsc_lsp.repository.contents import Structure
+from dsc_lsp.repository.contents import Structure, structure_of
 from dsc_lsp.repository.imports import Import, Paths, resolve
 from dsc_lsp.repository.store import Hit, Store
 from dsc_lsp.repository.texts import language_name
@@ -69,13 +69,16 @@ class Workspace:
         return known
 
     def structure(self, path: str) -> Structure:
-        """Return what a file defines and imports."""
+        """Return what a file defines and imports; one that is not parsed yet is parsed now."""
         number = self._numbers.get(path)
         if number is None:
             return _NO_STRUCTURE
         known = self._structures.get(number)
         if known is None:
-            known = self._structures[number] = self.store.structure(path) or _NO_STRUCTURE
+            known = self.store.structure(path)
+            if known is None:
+                known = structure_of(path, "\n".join(self.lines(path)))
+            self._structures[number] = known
         return known
 
     def imports_of(self, path: str) -> Resolved:

@@ -8,7 +8,7 @@ import pytest
 from dsc_lsp import context
 from dsc_lsp.context.assembly import Chosen, choose, in_order, render
 from dsc_lsp.document import Cursor
-from dsc_lsp.repository.indexing import keep_unsaved, refresh
+from dsc_lsp.repository.indexing import finish, keep_unsaved, refresh
 from dsc_lsp.repository.plan import Piece, Plan, Recent
 from dsc_lsp.repository.store import Store
 from dsc_lsp.repository.workspace import Workspace
@@ -52,6 +52,17 @@ def text_of(plan: Plan, budget: int = 400) -> str:
     text = context.fitted(plan, budget, "#{}\n".format, len).text
     assert len(text) <= budget
     return text
+
+
+def test_files_that_are_not_parsed_yet_are_shown_as_they_are_afterwards(
+    workspace: Workspace,
+) -> None:
+    marked = "from .client import Client\n\n\ndef main():\n    client = Client()\n    client.‸"
+    assert workspace.store.unparsed_count() == len(workspace.store.paths())
+    unparsed = text_of(plan_at(marked, workspace))
+    finish(workspace.store)
+    assert workspace.store.unparsed_count() == 0
+    assert text_of(plan_at(marked, Workspace(workspace.root, workspace.store))) == unparsed != ""
 
 
 @pytest.mark.parametrize("start", ["from .client import Client", "from shop import Client"])

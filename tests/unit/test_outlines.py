@@ -4,9 +4,11 @@ Each line is the kind, the lines from 1, and the header, indented by how deep it
 """
 
 import pytest
+from tree_sitter import Query, QueryCursor
 
 from dsc_lsp.languages import language_of
 from dsc_lsp.repository import trees
+from dsc_lsp.repository.contents import structure_of
 from dsc_lsp.repository.outlines import Outline, outline
 from tests import documents
 from tests.documents import Case
@@ -49,3 +51,37 @@ def _shown(found: Outline) -> list[str]:
         place = f"{entry.first_line + 1}-{entry.last_line + 1}"
         lines.append(f"{entry.kind:8} {place:6} {'  ' * depths[-1]}{header}")
     return lines
+
+
+@pytest.mark.parametrize("case", documents.cases("outlines"))
+def test_an_outline_is_the_same_if_the_text_is_searched_in_pieces(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    language = language_of(case.code.kind).name
+    whole = outline(case.code.text, language)
+    monkeypatch.setattr(trees, "_PIECE_BYTES", 100)
+    assert outline(case.code.text, language) == whole
+
+
+def test_a_long_text_is_searched_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    methods = "".join(
+        f"    def method_{n}(self, a):\n        self.field_{n} = {n}\n\n" for n in range(400)
+    )
+    functions = "".join(f"def function_{n}(a, b):\n    return {n}\n\n\n" for n in range(400))
+    text = f"import shop\n\n\nclass Long(shop.Base):\n{methods}\n{functions}"
+    searched: list[tuple[int, int]] = []
+
+    class Noting:
+        def __init__(self, query: Query) -> None:
+            self._cursor = QueryCursor(query)
+            self.matches = self._cursor.matches
+
+        def set_byte_range(self, start: int, end: int) -> None:
+            searched.append((start, end))
+            self._cursor.set_byte_range(start, end)
+
+    monkeypatch.setattr(trees, "QueryCursor", Noting)
+    in_pieces = structure_of("long.py", text)
+    assert max(end - start for start, end in searched) < 10_000, "else others wait for it"
+    assert len(in_pieces.outline) == 1 + 400 + 400 + 400
+    assert [entry.module for entry in in_pieces.imports] == ["shop"]

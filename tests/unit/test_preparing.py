@@ -10,7 +10,9 @@ import pytest
 
 from dsc_lsp.repository import preparing
 from dsc_lsp.repository.files import walk
-from dsc_lsp.repository.preparing import prepared
+from dsc_lsp.repository.indexing import refresh
+from dsc_lsp.repository.preparing import parsed, prepared
+from dsc_lsp.repository.store import Store
 
 FILES = 100
 PATIENCE_SECONDS = 30
@@ -41,13 +43,16 @@ def folder(tmp_path: Path) -> Path:
 def test_several_processes_find_what_one_finds(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states = list(walk(folder))
+    states, store = list(walk(folder)), Store(None)
+    list(refresh(folder, store))
     alone = [file for files in prepared(folder, states, at_once=False) for file in files]
+    parsed_alone = [file for files in parsed(store, at_once=False) for file in files]
     monkeypatch.setattr(preparing, "_WORTH_A_PROCESS", 1)
     monkeypatch.setattr(preparing, "_BATCH", 7)
     several = [file for files in prepared(folder, states, at_once=True) for file in files]
     assert several == alone
-    assert len(alone) == FILES
+    assert [file for files in parsed(store, at_once=True) for file in files] == parsed_alone
+    assert len(alone) == len(parsed_alone) == FILES
 
 
 def test_none_of_them_outlives_the_one_that_began_them(folder: Path) -> None:

@@ -74,6 +74,24 @@ def test_files_that_come_change_and_go_are_noticed_without_being_told(
     store.close()
 
 
+def test_files_are_known_before_they_are_parsed_and_parsed_before_it_is_idle(
+    process: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    root = tmp_path / "code"
+    root.mkdir()
+    (root / "shop.py").write_text("def total():\n    return 1\n")
+    tell(process, {"folders": [str(root)]})
+    tell(process, {"tell": "idle"})
+    wait_until(process, "complete")
+    store = Store(index_path(root))
+    assert store.paths() == {"shop.py"}
+    wait_until(process, "idle")
+    structure = store.structure("shop.py")
+    assert structure is not None
+    assert [definition.name for definition in structure.outline] == ["total"]
+    store.close()
+
+
 def test_where_somebody_tells_it_seldom_looks(
     process: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dsc_lsp.repository.contents import contents_of
+from dsc_lsp.repository.contents import contents_of, packed, structure_of
 from dsc_lsp.repository.paths import FileState
 from dsc_lsp.repository.store import Store
 
@@ -27,7 +27,7 @@ def test_who_opens_an_index_while_it_is_made_sees_what_others_write(
         thread.start()
     for thread in threads:
         thread.join()
-    stores[0].put([(FileState("shop.py", 1, 1), contents_of("shop.py", "x"))])
+    stores[0].put([(FileState("shop.py", 1, 1), contents_of("x"))])
     assert [store.paths() for store in stores] == [frozenset({"shop.py"})] * 4
     for store in stores:
         store.close()
@@ -36,11 +36,30 @@ def test_who_opens_an_index_while_it_is_made_sees_what_others_write(
 def test_what_was_put_anew_or_removed_is_found_no_more_and_is_freed(tmp_path: Path) -> None:
     store = Store(tmp_path / "index.sqlite")
     for path, text in (("a.py", "first_word"), ("b.py", "first_word"), ("a.py", "second_word")):
-        store.put([(FileState(path, 1, 1), contents_of(path, text))])
+        store.put([(FileState(path, 1, 1), contents_of(text))])
     store.remove(["b.py"])
     assert store.search(["first_word"], 10) == []
     assert [hit.path for hit in store.search(["second_word"], 10)] == ["a.py"]
     assert (store.sweep(), store.sweep(), store.sweep()) == (True, True, False)
     assert store.chunks_with(["first_word", "second_word"]) == {"second_word": 1}
     assert store.text("a.py") == "second_word"
+    store.close()
+
+
+def test_a_file_is_unparsed_until_its_structure_is_there_and_again_when_it_is_put_anew(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path / "index.sqlite")
+    text = "import shop\n\n\ndef total():\n    return shop.total\n"
+    structure = structure_of("a.py", text)
+    store.put([(FileState("a.py", 1, 1), contents_of(text))])
+    assert store.structure("a.py") is None
+    (before,) = store.unparsed(0, 10)
+    store.put([(FileState("a.py", 2, 2), contents_of(text))])
+    store.put_structures([(before.file, packed(structure))])
+    assert store.structure("a.py") is None, "of a text that is there no more"
+    (now,) = store.unparsed(0, 10)
+    store.put_structures([(now.file, packed(structure))])
+    assert store.structure("a.py") == structure
+    assert (store.unparsed(0, 10), store.unparsed_count()) == ([], 0)
     store.close()

@@ -225,6 +225,7 @@ def test_a_hundred_thousand_tiny_files_neither_fail_nor_hang(tmp_path: Path) -> 
 
     def index() -> None:
         list(indexing.refresh(tmp_path, store))
+        indexing.finish(store)
         done.set()
 
     threading.Thread(target=index, daemon=True).start()

@@ -23,3 +23,9 @@ from dsc_lsp.repository.words import words, words_of
 def test_an_identifier_and_its_parts(identifier: str, expected: tuple[str, ...]) -> None:
     assert words_of(identifier) == expected
     assert list(words([f"{identifier} = {identifier}"])) == [" ".join(expected)]
+
+
+def test_words_of_a_text_do_not_depend_on_its_other_characters() -> None:
+    text = "first_word = 0x1f + 12ab + ab * _ + __x2(getUserName)\n"
+    plain, other = words([text, text + "\u2026"])
+    assert plain == other == "first_word first word __x2 getusername get user name"
