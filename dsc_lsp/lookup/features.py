@@ -29,6 +29,8 @@ _FITS_OF_KIND = {
 }
 """What ``_lexeme_fits`` says of lexemes that are no words."""
 _LINE_BYTES = 300
+_BLANKS = 80
+"""So many blanks and line breaks at most stand between a line and the one before it."""
 _LONGEST_TEXT = 160
 _BREAK_BYTE = ord("\n")
 
@@ -85,7 +87,8 @@ class Describer(Generic[Score]):
         of_text: list[int] = []
         scores: list[Score] = []
         for data, place, length, nearness in found:
-            begin = data.rfind(b"\n", max(0, place - _LINE_BYTES), place) + 1 or place
+            least = place - _LINE_BYTES if place > _LINE_BYTES else 0
+            begin = data.rfind(b"\n", least, place) + 1 or place
             key = (id(data), begin)
             fit = fits.get(key)
             if fit is None:
@@ -132,11 +135,11 @@ class Describer(Generic[Score]):
     def _line_fits(self, data: bytes, begin: int, place: int) -> Fits:
         """Return how the lines around a place are like those around the cursor."""
         last, depth = self._fits_of
-        before = begin - _LINE_BYTES if begin > _LINE_BYTES else 0
+        before = begin - len(last) - _BLANKS
         # Most lines are not alike, which is seen faster than they are cut out.
         is_last = (
             last != b""
-            and data.find(last, before, begin) >= 0
+            and data.find(last, before if before > 0 else 0, begin) >= 0
             and _line_before(data, begin) == last
         )
         indentation = data[begin : begin + depth + 1]
@@ -170,12 +173,7 @@ class Describer(Generic[Score]):
     def _whole_fits(self, text: bytes, code: bytes, last: bytes) -> Fits:
         """Return which lines the cursor's would repeat, were it to go on with a text."""
         whole = code if text[:1] == b"\n" else code + text.strip()
-        return whole == last, whole == self._next_line != b"", whole in self._codes
-
-    @cached_property
-    def _codes(self) -> frozenset[bytes]:
-        """The lines near the cursor, without blanks around."""
-        return frozenset(map(bytes.strip, (*self._above.split(b"\n"), *self._below.split(b"\n"))))
+        return whole == last, whole == self._next_line != b""
 
 
 def _text_at(data: bytes, place: int) -> bytes:

@@ -26,7 +26,7 @@ _KINDS[[byte for byte in range(256) if re.match(rb"[\w\x80-\xff]", bytes([byte])
 _KINDS[[ord(" "), ord("\t")]] = BLANK
 _KINDS[ord("\n")] = BREAK
 _KIND_OF_BYTE = _KINDS.tolist()
-IS_WORD = _KINDS == WORD
+IS_WORD = [kind == WORD for kind in _KIND_OF_BYTE]
 """Whether each byte is one of a word."""
 _WORD_BYTES = bytes(byte for byte in range(256) if IS_WORD[byte])
 

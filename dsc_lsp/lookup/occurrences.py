@@ -1,5 +1,7 @@
 """Where, elsewhere, stands what stands before the cursor."""
 
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -11,7 +13,7 @@ from dsc_lsp.lookup.segment import LONGEST, Padded, Segment, Text, folder_number
 
 _OF_A_TEXT = 16
 """So many places of either side of the cursor's own file are looked at, and of all others."""
-_AT_LEAST = 4
+_AT_LEAST = 3
 """Of the others so many each at least, more by their share of all text: what is common in a large
 repository would else be heard several times over."""
 _WORDS = 4
@@ -21,11 +23,11 @@ _SCANNED = 128 * 1024
 """So many code points of the cursor's own file are looked through on either side."""
 _NEAR_BYTES = 8_000
 """So much on either side is near: its lines and words are known, and what stands before."""
+_ONE_FILE = (0,)
 
 _GAP = 512
 """So many zeros part what stands above from what stands below: further than lines are read."""
 
-_NONE = np.empty(0, np.int64)
 _PLACES = 4096
 """More than are looked at for one question."""
 
@@ -57,16 +59,11 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Sources:
-    """Texts to look in, their files numbered through, so that one search tells those of places.
-
-    ``begins`` and ``first_files`` are the place and the number at which each text begins.
-    """
+    """Texts to look in, their files numbered through; ``first_files`` says from where on each."""
 
     each: tuple[Source, ...]
-    begins: tuple[int, ...]
     first_files: tuple[int, ...]
     size: int
-    starts: Places
     folders: Places
     far: Nearness
 
@@ -74,10 +71,8 @@ class Sources:
         """Return these texts and one more."""
         return Sources(
             (*self.each, one),
-            (*self.begins, self.size),
-            (*self.first_files, len(self.starts)),
+            (*self.first_files, len(self.far)),
             self.size + len(one.text.data),
-            np.concatenate((self.starts, one.text.starts + self.size)),
             np.concatenate((self.folders, one.text.folders)),
             np.concatenate((self.far, np.where(one.live, _ELSEWHERE, _GONE))),
         )
@@ -93,7 +88,7 @@ class Sources:
         return near
 
 
-NO_SOURCES = Sources((), (), (), 0, _NONE, _NONE, _NONE.astype(np.int8))
+NO_SOURCES = Sources((), (), 0, np.empty(0, np.int64), np.empty(0, np.int8))
 """Nothing to look in yet."""
 
 
@@ -138,11 +133,15 @@ class Search:
 
     def __init__(self, around: Surroundings, sources: Sources) -> None:
         self._around = around
-        self._sources = sources
         # What stands on the cursor's line would be said over and over.
         self._last_above = around.text.data.rfind(b"\n", 0, around.ends) + 1
         self._last_below = len(around.text.data) - LONGEST - 1
-        self._nearness = sources.nearness(folder_number(around.path), around.number)
+        near = sources.nearness(folder_number(around.path), around.number)
+        self._nearness = near.tobytes() + bytes((BEFORE, AFTER))
+        self._looked_in = [
+            (one, max(_AT_LEAST, _OF_A_TEXT * len(one.text.data) // sources.size), first_file)
+            for one, first_file in zip(sources.each, sources.first_files, strict=True)
+        ]
 
     def occurrences(self, generated: bytes) -> list[Occurrence]:
         """Return the places with the longest matches, the best and nearest first.
@@ -151,48 +150,49 @@ class Search:
         """
         before = (self._around.before[-LONGEST:] + generated)[-LONGEST:]
         started = word_before(before)
-        texts, places, near = self._places(before, started)
-        if not places:
-            return []
-        where = zip(texts, places, strict=True)
-        there = np.frombuffer(
-            b"".join([text[place - LONGEST : place] for text, place in where]), np.uint8
-        ).reshape(-1, LONGEST)
+        least = len(started)
         # No text holds the byte that stands for what is not there.
-        wanted = np.frombuffer(before.rjust(LONGEST, b"\xff"), np.uint8)
-        differs = (there != wanted)[:, ::-1]
-        lengths = differs.argmax(axis=1)
-        lengths[(lengths == 0) & ~differs[:, 0]] = LONGEST
-        keep = lengths > len(started)
-        if started and len(started) < LONGEST:
-            keep |= (lengths == len(started)) & ~IS_WORD[there[:, -1 - len(started)]]
-        keep &= near < GONE
-        worth = (lengths * GONE - near) * _PLACES + np.arange(len(places))
-        best = keep.nonzero()[0]
-        best = best[worth[best].argsort()[: -_MOST - 1 : -1]]
-        columns = zip(best.tolist(), lengths[best].tolist(), near[best].tolist(), strict=True)
-        return [Occurrence(texts[n], places[n], length, far) for n, length, far in columns]
+        wanted = int.from_bytes(before.rjust(LONGEST, b"\xff"), "little")
+        found: list[tuple[int, int, bytes, int, Sequence[int], int]] = []
+        for data, places, starts, first_file in self._places(before, started):
+            for place in places:
+                # The last byte is the highest digit: as far as all agree there are zeros.
+                differs = int.from_bytes(data[place - LONGEST : place], "little") ^ wanted
+                length = LONGEST - (differs.bit_length() + 7) // 8
+                if length > least or (
+                    0 < least == length < LONGEST and not IS_WORD[data[place - 1 - least]]
+                ):
+                    found.append((length, len(found), data, place, starts, first_file))
+        found.sort(reverse=True)
+        best: list[Occurrence] = []
+        for length, _, data, place, starts, first_file in found:
+            if len(best) >= _MOST and length < best[-1].length:
+                break
+            nearness = self._nearness[first_file + bisect_right(starts, place) - 1]
+            if nearness < GONE:
+                best.append(Occurrence(data, place, length, nearness))
+        best.sort(key=_worth, reverse=True)
+        return best[:_MOST]
 
-    def _places(self, before: bytes, started: bytes) -> tuple[list[bytes], list[int], Nearness]:
-        """Return places, the text that each is in, and how near it is."""
-        text, begins = self._around.text, self._around.begins
+    def _places(
+        self, before: bytes, started: bytes
+    ) -> Iterator[tuple[bytes, list[int], Sequence[int], int]]:
+        """Yield texts, places in them, where their files start and the number of the first.
+
+        Of equal places those that are worth more come later.
+        """
+        text, own = self._around.text, len(self._nearness)
         found = text.scan(before, _OF_A_TEXT, self._around.ends)
-        above = [at for at in found if at <= self._last_above]
-        # The best of equals stand last, here as above, so that the nearest of them come first.
-        below = [at for at in reversed(found) if begins <= at <= self._last_below]
-        places = above + below
-        texts = [text.data] * len(places)
-        nearness = [BEFORE] * len(above) + [AFTER] * len(below)
-        sources = self._sources
-        numbered: list[int] = []
-        for source, begin in zip(sources.each, sources.begins, strict=True):
-            share = _OF_A_TEXT * len(source.text.data) // sources.size
-            found = _places_in(source, before, started, max(_AT_LEAST, share))
-            places += found
-            texts += [source.text.data] * len(found)
-            numbered += [begin + place for place in found]
-        files = sources.starts.searchsorted(np.array(numbered, np.int64), side="right") - 1
-        return texts, places, np.concatenate((np.array(nearness, np.int8), self._nearness[files]))
+        yield text.data, [at for at in found if at <= self._last_above], _ONE_FILE, own - 2
+        first, last = self._around.begins, self._last_below
+        yield text.data, [at for at in reversed(found) if first <= at <= last], _ONE_FILE, own - 1
+        for source, most, first_file in self._looked_in:
+            places = _places_in(source, before, started, most)
+            yield source.text.data, places, source.text.starts, first_file
+
+
+def _worth(one: Occurrence) -> int:
+    return one.length * GONE - one.nearness
 
 
 def _places_in(source: Source, before: bytes, started: bytes, most: int) -> list[int]:
@@ -205,4 +205,4 @@ def _places_in(source: Source, before: bytes, started: bytes, most: int) -> list
     # The places at which lexemes begin know nothing of the middles of words.
     begun = source.segment.nearest(before[: -len(started)], _WORDS * most)
     length = len(started)
-    return list({*places, *(at + length for at in begun if data.startswith(started, at))})
+    return list({*places, *[at + length for at in begun if data.startswith(started, at)]})

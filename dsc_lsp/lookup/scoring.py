@@ -44,7 +44,6 @@ OF_OCCURRENCE = (
     "next are blanks",
     "the line would repeat the one before",
     "the line would repeat the next one",
-    "the line would repeat one of this file",
 )
 """What is known of an occurrence."""
 OF_NONE = ("bias", *OF_OCCURRENCE[1:6], "how many")
@@ -100,7 +99,7 @@ class Scoring(Generic[Score]):
         return known
 
     def text(self, fits: Fits) -> Score:
-        """Return the score of a text that comes next, which has the last eleven columns."""
+        """Return the score of a text that comes next, which has the last ten columns."""
         known = self._texts.get(fits)
         if known is None:
             known = self._texts[fits] = _sum(self._of_text, fits)

@@ -98,7 +98,7 @@ class Text(Padded):
     """Files one behind the other; ``starts`` says where each of ``paths`` begins in ``data``."""
 
     paths: tuple[str, ...]
-    starts: Places
+    starts: tuple[int, ...]
 
     @staticmethod
     def of(files: Mapping[str, bytes]) -> "Text":
@@ -110,8 +110,8 @@ class Text(Padded):
             joined.write(b"\0")
             joined.write(data)
         joined.write(bytes(LONGEST))
-        starts = list(accumulate((len(data) + 1 for data in files.values()), initial=LONGEST))
-        return Text(joined.getvalue(), tuple(files), np.array(starts[:-1], np.int64))
+        starts = accumulate((len(data) + 1 for data in files.values()), initial=LONGEST)
+        return Text(joined.getvalue(), tuple(files), tuple(starts)[:-1])
 
     @cached_property
     def folders(self) -> npt.NDArray[np.int64]:
@@ -120,7 +120,7 @@ class Text(Padded):
 
     def file(self, number: int) -> bytes:
         """Return the text of a file."""
-        start = int(self.starts[number])
+        start = self.starts[number]
         return self.data[start : self.data.index(0, start)]
 
 
@@ -151,9 +151,9 @@ class Segment:
         """
         numbers, key_of, key = self._numbers, self._key, before[: -_KEY_BYTES - 1 : -1]
         word = int.from_bytes(before[-_WORD_BYTES:].rjust(_WORD_BYTES, b"\0"), "little")
-        first = max(0, bisect_left(self.words, word) - 1) * _SPACING
-        last = min(bisect_right(self.words, word) * _SPACING, len(numbers))
-        low = high = bisect_left(numbers, key, first, last, key=key_of)
+        first = bisect_left(self.words, word)
+        last = min(bisect_right(self.words, word, first) * _SPACING, len(numbers))
+        low = high = bisect_left(numbers, key, max(0, first - 1) * _SPACING, last, key=key_of)
         if len(key) == _KEY_BYTES and low < last and key_of(numbers[low]) == key:
             if low + most < last and key_of(numbers[low + most]) == key:
                 high = bisect_right(numbers, key, low + most, last, key=key_of)
