@@ -205,4 +205,5 @@ def _places_in(source: Source, before: bytes, started: bytes, most: int) -> list
     # The places at which lexemes begin know nothing of the middles of words.
     begun = source.segment.nearest(before[: -len(started)], _WORDS * most)
     length = len(started)
+    places = [at for at in places if data.startswith(started, at - length)]
     return list({*places, *[at + length for at in begun if data.startswith(started, at)]})
