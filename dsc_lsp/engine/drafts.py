@@ -151,15 +151,20 @@ def guesses(
     before: Sequence[int],
     continuations: Continuations | None,
     vocabulary: Vocabulary,
+    again: Sequence[int] = (),
 ) -> Callable[[Sequence[int]], Sequence[Draft]]:
     """Return what guesses after tokens that were generated behind those of ``before``.
 
-    One guess is what followed elsewhere in the repository, one what followed the longest match of
-    the last tokens among all that were read.
+    One guess is ``again``, what the last answer says if this one agrees with it so far. Else one
+    is what followed elsewhere in the repository, and one what followed the longest match of the
+    last tokens among all that were read.
     """
     read = np.array(before, dtype=np.int64)
 
     def guess(generated: Sequence[int]) -> Sequence[Draft]:
+        so_far = len(generated)
+        if so_far < len(again) and list(again[:so_far]) == list(generated):
+            return (Draft(again[so_far : so_far + MOST_DRAFTED], "last answer"),)
         said = _text(generated, vocabulary)
         found = continuations.after(said) if continuations is not None and said is not None else ()
         repeated = _repeated(np.concatenate((read, np.array(generated, np.int64))))

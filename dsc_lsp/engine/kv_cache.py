@@ -28,8 +28,8 @@ class KVCache:
         storage = torch.zeros((config.layers, self.rows, 2 * width), device=device, dtype=dtype)
         heads = storage.view(config.layers, self.rows, 2, 1, config.kv_heads, config.head_dim)
         self._rows = tuple(storage.unbind())
-        self._keys = tuple(heads[:, :, 0].permute(0, 2, 3, 1, 4).unbind())
-        self._values = tuple(heads[:, :, 1].permute(0, 2, 3, 1, 4).unbind())
+        self._keys = heads[:, :, 0].permute(0, 2, 3, 1, 4)
+        self._values = heads[:, :, 1].permute(0, 2, 3, 1, 4)
         self.capacity = capacity
         self.bytes = storage.nbytes
         self.ids: list[int] = []
@@ -40,8 +40,9 @@ class KVCache:
         Rows have shape (rows, 2 * kv_heads * head_dim), keys and values
         (1, kv_heads, length, head_dim).
         """
-        for rows, keys, values in zip(self._rows, self._keys, self._values, strict=True):
-            yield rows, keys.narrow(2, 0, length), values.narrow(2, 0, length)
+        keys = self._keys.narrow(3, 0, length).unbind()
+        values = self._values.narrow(3, 0, length).unbind()
+        yield from zip(self._rows, keys, values, strict=True)
 
     def common_prefix(self, ids: Sequence[int]) -> int:
         """Return how many first tokens of ``ids`` the cache stands for already."""

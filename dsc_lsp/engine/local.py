@@ -68,6 +68,7 @@ class LocalEngine:
         self._draft_model = draft_model
         share = 0.0 if draft_model is None else draft_model.weight_bytes / model.weight_bytes
         self._thrift = Thrift(share)
+        self._read_last: tuple[int, ...] = ()
         self._said_last = list[int]()
         self._stop = frozenset(tokenizer.control(token) for token in family.stop)
         self._room = Room(model, context_tokens, quantization)
@@ -199,7 +200,8 @@ class LocalEngine:
         """Return who guesses; what was suggested last and not taken may come again."""
         if not self.drafts:
             return None
-        guess = guesses((*self._said_last, *ids), continuations, self.tokenizer)
+        read, again = (*self._said_last, *ids), self._said_again(ids)
+        guess = guesses(read, continuations, self.tokenizer, again)
         model = self._draft_model
         if model is None or not model.is_there:
             return Drafting(guess, self._thrift)
@@ -211,6 +213,14 @@ class LocalEngine:
             return model.guess((*ids, *generated), most, after, cancel)
 
         return Drafting(guess, self._thrift, of_model)
+
+    def _said_again(self, ids: Sequence[int]) -> Sequence[int]:
+        """Return the last answer behind what of it has been typed since; empty if none has."""
+        read, said = self._read_last, self._said_last
+        typed = ids[len(read) :]
+        if tuple(ids[: len(read)]) != read or said[: len(typed)] != list(typed):
+            return ()
+        return said[len(typed) :]
 
     def _held_to(self, begins_with: bytes) -> tuple[Adjustment, ...]:
         if not begins_with:
@@ -236,6 +246,7 @@ class LocalEngine:
         self, ids: tuple[int, ...], decoding: Decoding, cancel: CancelToken, effort: Effort
     ) -> Iterator[Token]:
         said = self._said_last = list[int]()
+        self._read_last = ids
         try:
             for token, logprob in generate(self._room.steps, ids, decoding, cancel, effort):
                 said.append(token)

@@ -115,6 +115,29 @@ def test_right_guesses_save_runs_and_wrong_ones_do_not_stay(engine: LocalEngine)
         engine._thrift = Always()
 
 
+@pytest.mark.parametrize("typed", [0, 2, 5])
+def test_who_types_the_last_answer_along_has_all_of_it_guessed(
+    engine: LocalEngine, typed: int
+) -> None:
+    plain, _ = said(engine, Always())
+    ids = (*engine.tokenizer.encode(TEXT + "x = ave"), *plain[:typed])
+    request = GenerationRequest(Prompt((PromptPart(ids, ""),)), len(plain) - typed)
+    generation = engine.generate(request, CancelToken())
+    assert [token.id for token in generation.tokens] == plain[typed:]
+    assert generation.effort.drafted == generation.effort.accepted
+    assert generation.effort.steps <= len(plain[typed:]) / (MOST_DRAFTED + 1)
+
+
+def test_the_last_answer_is_guessed_as_long_as_this_one_agrees() -> None:
+    guess = guesses(Letters().encode("xaz"), None, Letters(), Letters().encode("abcdefg"))
+    [begun] = guess(Letters().encode("ab"))
+    assert (bytes(begun.ids), begun.source) == (b"cdef", "last answer")
+    [otherwise] = guess(Letters().encode("aba"))
+    assert otherwise.source == "prompt, 1"
+    [behind] = guess(Letters().encode("abcdefg"))
+    assert behind.source == ""
+
+
 @pytest.mark.parametrize("most", range(1, 9))
 def test_no_more_is_said_than_wanted(engine: LocalEngine, most: int) -> None:
     plain, _ = said(engine, Never(), most=most)
