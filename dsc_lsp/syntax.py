@@ -22,6 +22,7 @@ _MOST_WINDOW_LINES = 400
 _WINDOW_CHARACTERS = 32_000
 _PARSING_SECONDS = 0.1
 """Of processor time, twenty times what a window of code takes; noise in brackets takes more."""
+_WHOLE_SECONDS = 5.0
 _MOST_INDENTATION = 200
 _BLANKS_AND_STRINGS = " \t\0"
 _BLANK_OUT = bytes(byte if byte in b"\r\n" else ord(" ") for byte in range(256))
@@ -160,12 +161,19 @@ def count_errors(cursor: Cursor, text: str) -> int:
 
 
 def has_errors(document: Document) -> bool | None:
-    """Whether the whole document has syntax errors; ``None`` without a grammar."""
+    """Whether the whole document has syntax errors, for measurements.
+
+    ``None`` without a grammar, or where parsing takes too long.
+    """
     grammar = language_of(document.language, document.uri).grammar
     parser = _parser(grammar) if grammar else None
     if parser is None:
         return None
-    return parser.parse(document.text.encode("utf-8", "replace")).root_node.has_error
+    source = document.text.encode("utf-8", "replace")
+    try:
+        return tree_of(source, None, parser, _WHOLE_SECONDS).root_node.has_error
+    except TooHard:
+        return None
 
 
 def has_grammar(grammar: Grammar) -> bool:

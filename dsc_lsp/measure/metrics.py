@@ -37,12 +37,13 @@ def identifier_f1(text: str, gold: str) -> float | None:
 def parses(cursor: Cursor, text: str, gold: str) -> bool | None:
     """Whether the document with the suggestion has no syntax error.
 
-    ``None`` where there is no grammar for its language or the document with the gold text has
-    errors, too.
+    ``None`` where there is no grammar for its language, parsing takes too long, or the document
+    with the gold text has errors, too.
     """
     if has_errors(_filled(cursor, gold)) is not False:
         return None
-    return not has_errors(_filled(cursor, text))
+    is_broken = has_errors(_filled(cursor, text))
+    return None if is_broken is None else not is_broken
 
 
 def _filled(cursor: Cursor, text: str) -> Document:

@@ -41,9 +41,14 @@ class Offers:
         return self._last, bool(self._last) and self._last[0].number not in known
 
     def taken_by(self, document: Document) -> Offer | None:
-        """Return which of the last offers a document has taken, if any."""
+        """Return which of the last offers a document has taken, if any.
+
+        A rest of one letter has rather been typed; who accepts it tells so by the command.
+        """
         for offer in self._last:
             suggestion = offer.suggestion
+            if len(suggestion.text) == 1:
+                continue
             if suggestion.cursor.document.uri == document.uri and is_taken(suggestion, document):
                 return offer
         return None

@@ -80,6 +80,29 @@ async def test_the_rest_of_a_suggestion_is_the_same_suggestion() -> None:
         assert session["partially_accepted"] == 1
 
 
+async def test_a_suggestion_typed_to_its_end_is_not_counted_as_accepted() -> None:
+    async with connected(ScriptedEngine("total\n", "+ 1\n")) as client:
+        await opened(client)
+        await items(client, 0, 4)
+        for column, key in enumerate("total", 4):
+            client.change(column, insertion(0, column, key))
+            await items(client, 0, column + 1)
+        session = (await command(client, "dsc.stats"))["session"]
+        assert session["accepted"] == 0
+
+
+async def test_the_last_letter_of_a_suggestion_can_be_accepted_by_the_command() -> None:
+    async with connected(ScriptedEngine("total\n")) as client:
+        await opened(client)
+        await items(client, 0, 4)
+        client.change(2, insertion(0, 4, "tota"))
+        [rest] = await items(client, 0, 8)
+        client.change(3, insertion(0, 8, "l"))
+        await command(client, "dsc.accepted", *rest["command"]["arguments"])
+        session = (await command(client, "dsc.stats"))["session"]
+        assert session["accepted"] == 1
+
+
 async def test_what_is_kept_of_an_accepted_text_is_counted_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

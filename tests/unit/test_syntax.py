@@ -112,6 +112,8 @@ def test_code_that_takes_too_long_to_parse_is_read_by_patterns(
 
     assert syntax.code_before(cursor) == masked
     assert syntax.count_errors(cursor, ")") == 0
+    monkeypatch.setattr(syntax, "_WHOLE_SECONDS", -1.0)
+    assert syntax.has_errors(cursor.document) is None
 
     syntax._masked.cache_clear()
     monkeypatch.setattr(syntax, "_PARSING_SECONDS", 60.0)
