@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class Session:
 
     client: LanguageClient
     capabilities: types.ServerCapabilities
+    _open: set[str] = field(default_factory=set[str])
 
     async def loaded(self) -> str:
         """Wait for the end of loading; returns what the progress ended with."""
@@ -36,7 +37,15 @@ class Session:
     def open(self, uri: str, text: str, language: str = "python") -> None:
         """Open a document, version 1."""
         item = types.TextDocumentItem(uri, language, 1, text)
+        self._open.add(uri)
         self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+
+    def close_all(self) -> None:
+        """Close the documents that are open."""
+        for uri in self._open:
+            document = types.TextDocumentIdentifier(uri)
+            self.client.text_document_did_close(types.DidCloseTextDocumentParams(document))
+        self._open.clear()
 
     def insert(self, uri: str, version: int, line: int, character: int, text: str) -> None:
         """Type a text at a position."""

@@ -1,8 +1,11 @@
 """Typed text in, the model's ghost text out, over real stdio with the embedded model."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from functools import cache
 
 import pytest
+import pytest_asyncio
 from lsprotocol import types
 from pygls.exceptions import JsonRpcRequestCancelled
 
@@ -10,13 +13,15 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import complete
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine import open_engine
+from dsc_lsp.engine.base import Engine
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests.e2e.sessions import Session, inline_params, session
 
 Encoding = types.PositionEncodingKind
 
-URI = "file:///project/names.py"
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 # The cursor's line has characters of one, two, three and four bytes before the cursor.
 TEXT = """\
 def first(names):
@@ -36,30 +41,58 @@ UNITS = {
 }
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Session]:
+    """One server for all that need no settings of their own: its model takes seconds to load."""
+    async with session() as started:
+        await started.loaded()
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def editor(server: Session) -> AsyncIterator[Session]:
+    """The server, without what other tests have opened."""
+    yield server
+    server.close_all()
+
+
+@pytest.fixture
+def uri(request: pytest.FixtureRequest) -> str:
+    """A document that no other test has asked about."""
+    return f"file:///project/{request.node.originalname}.py"
+
+
+@cache
+def engine() -> Engine:
+    return open_engine(Settings(), lambda _message, _percent: None)
+
+
 def expected(text: str, line: int, column: int) -> str:
     """Return what the pipeline says when it is called directly, without any server."""
-    engine = open_engine(Settings(), lambda _message, _percent: None)
-    cursor = Cursor(Document.of(text, uri=URI, language="python"), Position(line, column))
-    return complete(cursor, Repository(), Settings(), engine, CancelToken()).text
+    document = Document.of(text, uri="file:///project/other.py", language="python")
+    cursor = Cursor(document, Position(line, column))
+    return complete(cursor, Repository(), Settings(), engine(), CancelToken()).text
 
 
 @pytest.mark.parametrize("encoding", Encoding)
-async def test_typed_text_gets_the_models_ghost_text_in_every_encoding(encoding: Encoding):
+async def test_typed_text_gets_the_models_ghost_text_in_every_encoding(
+    encoding: Encoding, uri: str
+):
     async with session(encodings=(encoding,)) as editor:
         assert editor.capabilities.position_encoding == encoding
         assert editor.capabilities.inline_completion_provider
         await editor.loaded()
-        editor.open(URI, TEXT.replace("na)", "n)"))
-        editor.insert(URI, 2, LINE, UNITS[encoding] - 1, "a")
+        editor.open(uri, TEXT.replace("na)", "n)"))
+        editor.insert(uri, 2, LINE, UNITS[encoding] - 1, "a")
 
-        [item] = await editor.ghost_text(URI, LINE, UNITS[encoding])
+        [item] = await editor.ghost_text(uri, LINE, UNITS[encoding])
 
         assert item.insert_text == expected(TEXT, LINE, len(BEFORE))
         assert item.filter_text == item.insert_text
         assert item.range.start == types.Position(LINE, UNITS[encoding])
         assert item.range.end.line == LINE
 
-        answer = await editor.popup(URI, LINE, UNITS[encoding])
+        answer = await editor.popup(uri, LINE, UNITS[encoding])
 
         [entry] = answer.items
         assert answer.is_incomplete
@@ -69,86 +102,78 @@ async def test_typed_text_gets_the_models_ghost_text_in_every_encoding(encoding:
         )
 
 
-async def test_who_asks_gets_several_suggestions_of_the_model():
-    async with session() as editor:
-        await editor.loaded()
-        editor.open(URI, TEXT)
-        character = UNITS[Encoding.Utf16]
-        [shown] = await editor.ghost_text(URI, LINE, character)
-        items = await editor.ghost_text(URI, LINE, character, invoked=True)
-        texts = [item.insert_text for item in items]
-        assert texts[0] == shown.insert_text
-        assert 1 < len(texts) <= 3
-        assert len(set(texts)) == len(texts)
-        again = await editor.ghost_text(URI, LINE, character, invoked=True)
-        assert [item.insert_text for item in again] == texts
-        typed = texts[1][:1]
-        editor.insert(URI, 2, LINE, character, typed)
-        [rest, *_] = await editor.ghost_text(URI, LINE, character + 1)
-        assert typed + rest.insert_text in texts
+async def test_who_asks_gets_several_suggestions_of_the_model(editor: Session, uri: str):
+    editor.open(uri, TEXT)
+    character = UNITS[Encoding.Utf16]
+    [shown] = await editor.ghost_text(uri, LINE, character)
+    items = await editor.ghost_text(uri, LINE, character, invoked=True)
+    texts = [item.insert_text for item in items]
+    assert texts[0] == shown.insert_text
+    assert 1 < len(texts) <= 3
+    assert len(set(texts)) == len(texts)
+    again = await editor.ghost_text(uri, LINE, character, invoked=True)
+    assert [item.insert_text for item in again] == texts
+    typed = texts[1][:1]
+    editor.insert(uri, 2, LINE, character, typed)
+    [rest, *_] = await editor.ghost_text(uri, LINE, character + 1)
+    assert typed + rest.insert_text in texts
 
 
-async def test_both_kinds_at_one_key_share_one_generation_and_are_both_answered():
-    async with session() as editor:
-        await editor.loaded()
-        editor.open(URI, TEXT)
-        character = UNITS[Encoding.Utf16]
-        [item], popup = await asyncio.gather(
-            editor.ghost_text(URI, LINE, character), editor.popup(URI, LINE, character)
-        )
-        [entry] = popup.items
-        assert entry.text_edit.new_text == "na" + item.insert_text
+async def test_both_kinds_at_one_key_share_one_generation_and_are_both_answered(
+    editor: Session, uri: str
+):
+    editor.open(uri, TEXT)
+    character = UNITS[Encoding.Utf16]
+    [item], popup = await asyncio.gather(
+        editor.ghost_text(uri, LINE, character), editor.popup(uri, LINE, character)
+    )
+    [entry] = popup.items
+    assert entry.text_edit.new_text == "na" + item.insert_text
 
 
-async def test_a_crlf_document_gets_crlf_suggestions():
+async def test_a_crlf_document_gets_crlf_suggestions(editor: Session, uri: str):
     text = (
         "class Box:\r\n    def __init__(self, value):\r\n        self.value = value\r\n"
         "\r\n    def get(self):\r\n        return self.value\r\n\r\n"
         "    def set(self, value):\r\n        \r\n"
     )
+    editor.open(uri, text)
+    items = await editor.ghost_text(uri, 8, 8)
+    assert items, "the model says something in an empty body"
+    inserted = items[0].insert_text
+    assert "\n" not in inserted.replace("\r\n", "")
+    assert inserted == expected(text, 8, 8)
+
+
+async def test_a_cancelled_request_is_answered_with_request_cancelled(editor: Session, uri: str):
+    editor.open(uri, TEXT)
+    params = inline_params(uri, LINE, UNITS[Encoding.Utf16])
+    request = editor.client.protocol.send_request(
+        types.TEXT_DOCUMENT_INLINE_COMPLETION, params, msg_id="to be cancelled"
+    )
+    editor.client.cancel_request(types.CancelParams("to be cancelled"))
+    with pytest.raises(JsonRpcRequestCancelled):
+        await asyncio.wait_for(asyncio.wrap_future(request), 10)
+
+
+async def test_a_newer_request_supersedes_the_older_and_gets_the_answer(editor: Session, uri: str):
+    editor.open(uri, TEXT)
+    character = UNITS[Encoding.Utf16]
+    older = asyncio.ensure_future(editor.ghost_text(uri, LINE, character))
+    newer = asyncio.ensure_future(editor.ghost_text(uri, LINE, character - 1))
+    with pytest.raises(JsonRpcRequestCancelled):
+        await older
+    texts = [item.insert_text for item in await newer]
+    wanted = expected(TEXT, LINE, len(BEFORE) - 1)
+    assert texts == ([wanted] if wanted else [])
+
+
+async def test_while_the_model_loads_the_open_documents_answer(uri: str):
     async with session() as editor:
-        await editor.loaded()
-        editor.open(URI, text)
-        items = await editor.ghost_text(URI, 8, 8)
-        assert items, "the model says something in an empty body"
-        inserted = items[0].insert_text
-        assert "\n" not in inserted.replace("\r\n", "")
-        assert inserted == expected(text, 8, 8)
-
-
-async def test_a_cancelled_request_is_answered_with_request_cancelled():
-    async with session() as editor:
-        await editor.loaded()
-        editor.open(URI, TEXT)
-        params = inline_params(URI, LINE, UNITS[Encoding.Utf16])
-        request = editor.client.protocol.send_request(
-            types.TEXT_DOCUMENT_INLINE_COMPLETION, params, msg_id="to be cancelled"
-        )
-        editor.client.cancel_request(types.CancelParams("to be cancelled"))
-        with pytest.raises(JsonRpcRequestCancelled):
-            await asyncio.wait_for(asyncio.wrap_future(request), 10)
-
-
-async def test_a_newer_request_supersedes_the_older_and_gets_the_answer():
-    async with session() as editor:
-        await editor.loaded()
-        editor.open(URI, TEXT)
-        character = UNITS[Encoding.Utf16]
-        older = asyncio.ensure_future(editor.ghost_text(URI, LINE, character))
-        newer = asyncio.ensure_future(editor.ghost_text(URI, LINE, character - 1))
-        with pytest.raises(JsonRpcRequestCancelled):
-            await older
-        texts = [item.insert_text for item in await newer]
-        wanted = expected(TEXT, LINE, len(BEFORE) - 1)
-        assert texts == ([wanted] if wanted else [])
-
-
-async def test_while_the_model_loads_the_open_documents_answer():
-    async with session() as editor:
-        editor.open(URI, TEXT)
-        [item] = await editor.ghost_text(URI, LINE, 0)
+        editor.open(uri, TEXT)
+        [item] = await editor.ghost_text(uri, LINE, 0)
         assert item.insert_text == '        print("é☃😀", name)'
-        assert (await editor.popup(URI, LINE, 0)).items
+        assert (await editor.popup(uri, LINE, 0)).items
         assert not any(isinstance(one, types.WorkDoneProgressEnd) for one in editor.progress())
         assert await editor.loaded() == "starter"
         kinds = [type(one) for one in editor.progress()]
@@ -172,10 +197,3 @@ async def test_a_file_of_emoji_and_a_huge_line_are_answered(editor: Session):
     assert isinstance(await editor.ghost_text("file:///emoji.py", 1, 5_001), list)
     editor.open("file:///huge.py", "x = [" + "1234, " * 800_000)
     assert isinstance(await editor.ghost_text("file:///huge.py", 0, 2_000_000), list)
-
-
-@pytest.fixture
-async def editor():
-    async with session() as started:
-        await started.loaded()
-        yield started

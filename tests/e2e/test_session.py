@@ -27,9 +27,9 @@ async def test_shutdown_and_exit_end_the_server_with_code_0():
 
 
 async def test_unknown_settings_are_told_once_and_change_nothing():
-    options = {"dsc": {"nonsense": 1, "maxLines": "many", "maxNewTokens": 8}}
-    async with session(options=options) as editor:
-        assert await editor.loaded() == "starter"
+    options = {"nonsense": 1, "maxLines": "many", "maxNewTokens": 8, "model": "lookup"}
+    async with session(options={"dsc": options}) as editor:
+        assert await editor.loaded() == "lookup"
         editor.client.workspace_did_change_configuration(
             types.DidChangeConfigurationParams({"dsc": {"nonsense": 1}})
         )
@@ -42,8 +42,9 @@ async def test_unknown_settings_are_told_once_and_change_nothing():
 
 
 async def test_a_workspace_cannot_choose_the_model():
-    async with session(configuration={"model": "/evil/model", "maxLines": 3}) as editor:
-        assert await editor.loaded() == "starter"
+    configuration = {"model": "/evil/model", "maxLines": 3}
+    async with session(options={"model": "lookup"}, configuration=configuration) as editor:
+        assert await editor.loaded() == "lookup"
         told = [message.message for message in editor.client.messages]
     assert len(told) == 1
     assert "`dsc.model` cannot be set by a workspace" in told[0]
@@ -68,7 +69,8 @@ async def test_a_model_that_cannot_be_loaded_is_told_once_and_answered_with_noth
 
 async def test_disabled_means_no_suggestions_until_enabled_again():
     # However unsure: what is asked is whether there is anything.
-    async with session(configuration={"enabled": False, "minConfidence": 0}) as editor:
+    options, configuration = {"model": "lookup"}, {"enabled": False, "minConfidence": 0}
+    async with session(options=options, configuration=configuration) as editor:
         await editor.loaded()
         editor.open(URI, "for name in names:\n    print(name)\nfor name in ")
         assert await editor.ghost_text(URI, 2, 12) == []
