@@ -3,8 +3,10 @@
 A grammar that is missing gives no tree, never a failure.
 """
 
+import ctypes
 import importlib
 import logging
+import sys
 import time
 from functools import cache
 
@@ -13,6 +15,9 @@ from tree_sitter import Language, Parser, Tree
 from dsc_lsp.languages import Grammar
 
 _READ_BYTES = 1_024
+_OWN_REFERENCES = 3
+"""To a piece while it is counted: of the list, of the loop and of the question."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -47,9 +52,12 @@ def tree_of(source: bytes, edited: Tree | None, parser: Parser, seconds: float) 
         TooHard: it took more than ``seconds`` of processor time.
     """
     most = time.thread_time() + seconds
+    view, pieces = memoryview(source), list[bytes]()
 
     def read(byte: int, _point: object) -> bytes:
-        return source[byte : byte + _READ_BYTES]
+        piece = bytes(view[byte : byte + _READ_BYTES])
+        pieces.append(piece)
+        return piece
 
     def is_over(_byte: int, _has_error: bool) -> bool:  # noqa: FBT001 - called by tree-sitter
         return time.thread_time() > most
@@ -61,3 +69,18 @@ def tree_of(source: bytes, edited: Tree | None, parser: Parser, seconds: float) 
     except ValueError:
         parser.reset()  # else it would go on with this text
         raise TooHard from None
+    finally:
+        _release(pieces)
+
+
+def _release(pieces: list[bytes]) -> None:
+    """Give up what tree-sitter still refers to of what it has read: twice the text else, for good.
+
+    py-tree-sitter 0.25 and 0.26 never release what their reading function returns. Where they do,
+    nothing is left to give up here.
+    """
+    for piece in pieces:
+        # The shortest ones are Python's own, of which there is one each.
+        for _ in range(sys.getrefcount(piece) - _OWN_REFERENCES if len(piece) > 1 else 0):
+            ctypes.pythonapi.Py_DecRef(ctypes.py_object(piece))
+    pieces.clear()

@@ -64,7 +64,7 @@ def structure_of(path: str, text: str) -> Structure:
     if root is None:
         return _NOTHING
     found = matches(root, language, query)
-    return Structure(outline_in(found, text), imports_in(found, language))
+    return Structure(outline_in(found, text), imports_in(found, text, language))
 
 
 def chunk_words(text: str) -> tuple[str, ...]:

@@ -94,14 +94,17 @@ def imports(text: str, language: str) -> tuple[Import, ...]:
     root = parse(text, language) if query is not None else None
     if query is None or root is None:
         return ()
-    return imports_in(matches(root, language, query), language)
+    return imports_in(matches(root, language, query), text, language)
 
 
-def imports_in(captured: Iterable[Mapping[str, list[Node]]], language: str) -> tuple[Import, ...]:
-    """Return the imports among the matches of ``QUERIES`` in a tree."""
+def imports_in(
+    captured: Iterable[Mapping[str, list[Node]]], text: str, language: str
+) -> tuple[Import, ...]:
+    """Return the imports among the matches of ``QUERIES`` in a tree of a text."""
+    data = text.encode("utf-8", "replace")  # as the parser has it
     found: dict[Import, None] = {}
     for captures in captured:
-        for entry in _imports_of(captures, language):
+        for entry in _imports_of(captures, data, language):
             found[entry] = None
     return tuple(found)
 
@@ -139,13 +142,15 @@ def go_module(go_mod: str) -> str:
     return found[1] if found else ""
 
 
-def _imports_of(captures: Mapping[str, list[Node]], language: str) -> Iterator[Import]:
-    modules = [_unquoted(text_of(node)) for node in captures.get("module", ())]
+def _imports_of(
+    captures: Mapping[str, list[Node]], data: bytes, language: str
+) -> Iterator[Import]:
+    modules = [_unquoted(text_of(node, data)) for node in captures.get("module", ())]
     if not modules:
         return
     module = modules[0]
-    name = text_of(captures["name"][0]) if "name" in captures else ""
-    local = text_of(captures["as"][0]) if "as" in captures else ""
+    name = text_of(captures["name"][0], data) if "name" in captures else ""
+    local = text_of(captures["as"][0], data) if "as" in captures else ""
     if language == "rust":
         yield from _rust_uses(module)
     elif language == "python":

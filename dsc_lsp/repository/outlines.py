@@ -74,7 +74,7 @@ def _nested(
         while open_ and open_[-1][0] <= node.start_byte:
             open_.pop()
         parent = open_[-1][1] if open_ else -1
-        name = text_of(name_node).lstrip(":$")
+        name = text_of(name_node, data).lstrip(":$")
         inside_function = parent >= 0 and result[parent].kind == "function"
         if inside_function != (kind == "field"):
             continue

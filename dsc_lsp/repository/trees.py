@@ -54,9 +54,9 @@ def matches(root: Node, language: str, source: str) -> list[dict[str, list[Node]
     return found[:_MOST_MATCHES]
 
 
-def text_of(node: Node) -> str:
-    """Return the text that a node stands for."""
-    return (node.text or b"").decode("utf-8", "replace")
+def text_of(node: Node, data: bytes) -> str:
+    """Return the text that a node stands for in the text that was parsed."""
+    return data[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
 def _cuts(node: Node, begin: int) -> Iterator[int]:
