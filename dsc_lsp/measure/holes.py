@@ -10,6 +10,7 @@ import importlib.util
 import json
 import lzma
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,15 +128,20 @@ def partly_typed(hole: Hole, written: int) -> Hole:
 def _from_file(path: Path, *, with_retrieved: bool) -> Iterator[Hole]:
     opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     try:
-        with opener(path, "rt", encoding="utf-8") as lines:
+        with opener(path, "rt", encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     place = f"{path.name}:{number}"
-                    yield _from_record(json.loads(line), place, with_retrieved=with_retrieved)
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+                    yield _from_record(_json(line, place), place, with_retrieved=with_retrieved)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{path} is not JSON lines: {error}") from None
+
+
+def _json(line: str, place: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{place} is no line of JSON: {error}") from None
 
 
 def _from_record(record: Any, place: str, *, with_retrieved: bool) -> Hole:

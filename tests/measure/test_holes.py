@@ -148,15 +148,25 @@ def test_a_record_with_missing_fields_is_named(tmp_path: Path, record: object, r
 
 
 def test_files_that_are_no_data_sets_are_named(tmp_path: Path):
-    (tmp_path / "a.jsonl").write_text("no json\n")
-    with pytest.raises(DatasetError, match="is not JSON lines"):
-        holes_of(str(tmp_path / "a.jsonl"))
-    (tmp_path / "a.jsonl.gz").write_bytes(b"no gzip")
-    with pytest.raises(DatasetError, match="cannot be read"):
-        holes_of(str(tmp_path / "a.jsonl.gz"))
+    whole = json.dumps(HUMAN_EVAL)
+    for broken in ("no json", '{"prompt": 3', "[" * 100_000, '{"prompt": ' * 20_000):
+        (tmp_path / "a.jsonl").write_text(f"{whole}\n{broken}\n")
+        with pytest.raises(DatasetError, match="a.jsonl:2 is no line of JSON: "):
+            holes_of(str(tmp_path / "a.jsonl"))
+    packed = gzip.compress(whole.encode())
+    for broken in (b"no gzip", packed[:-9], packed[:12] + b"\xff" * 9 + packed[21:]):
+        (tmp_path / "a.jsonl.gz").write_bytes(broken)
+        with pytest.raises(DatasetError, match="cannot be read"):
+            holes_of(str(tmp_path / "a.jsonl.gz"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="holds no code"):
         holes_of(str(tmp_path / "empty"))
     for name in ("no_such_package", "no/such/folder"):
         with pytest.raises(DatasetError, match="not a file, a folder or an installed package"):
             holes_of(name)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_data_set(tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(HUMAN_EVAL), "utf-8-sig")
+    assert len(holes_of(str(path))) == 1
