@@ -112,6 +112,14 @@ def code_of(cursor: Cursor, text: str) -> str:
     return _masked_with(cursor, text)[0][start : start + len(text)]
 
 
+def code_before_with(cursor: Cursor, text: str) -> str:
+    """Return the code up to the cursor as it is read once ``text`` stands there.
+
+    Where the cursor is in a string, that is the code before it if ``text`` closes the string.
+    """
+    return _masked_with(cursor, text)[0][: len(_window(cursor).text)]
+
+
 def ends_in_text(cursor: Cursor, text: str) -> bool:
     """Whether a comment or string is open on the line below ``text``, inserted at the cursor."""
     return _masked_with(cursor, text)[1]

@@ -210,12 +210,24 @@ def _without_odd_brackets(text: str, place: _Place) -> str:
     cursor = place.cursor
     before = syntax.code_before(cursor)
     if before is None:
-        return text
+        return _balanced_behind_string(text, cursor)
     around = brackets_around(before, syntax.code_after(cursor))
     mask = partial(syntax.code_of, cursor)
     if syntax.is_cut_below(cursor) and is_deeper_below(cursor):
         # What the last line opens is closed below, further than we look.
         mask = partial(_code_without_last_opener, cursor)
+    return balanced(text, around, indentation(cursor.line_before), mask)
+
+
+def _balanced_behind_string(text: str, cursor: Cursor) -> str:
+    """Balance what stands behind the string that the cursor is in, if the text closes it.
+
+    Not where the line goes on behind the cursor: the end of the string may stand there.
+    """
+    if cursor.line_after.strip() or syntax.ends_in_text(cursor, text):
+        return text
+    around = brackets_around(syntax.code_before_with(cursor, text), syntax.code_after(cursor))
+    mask = partial(syntax.code_of, cursor)
     return balanced(text, around, indentation(cursor.line_before), mask)
 
 

@@ -248,6 +248,24 @@ def test_a_suggestion_never_makes_brackets_less_balanced(
     assert lonely_brackets(cursor, text) <= was
 
 
+@given(
+    before=_BRACKETS,
+    after=_BRACKETS,
+    raw=_BRACKETS,
+    language=st.sampled_from(["python", "typescript", "java", "rust", "go", "lua"]),
+)
+def test_behind_a_string_that_it_closes_it_does_not_either(
+    before: str, after: str, raw: str, language: str
+) -> None:
+    cursor = cursor_in(f'{before}"a{documents.CARET}\n{after}', language=language)
+    text = suggest(cursor, f'b"{raw}', multiline="always").text
+    if syntax.code_before(cursor) is not None or syntax.ends_in_text(cursor, text):
+        return
+    code = syntax.code_before_with(cursor, text), syntax.code_of(cursor, text)
+    below = syntax.code_after(cursor)
+    assert count_lonely(code[0] + code[1] + below) <= count_lonely(code[0] + below)
+
+
 def lonely_brackets(cursor: Cursor, text: str) -> int:
     """Count brackets without a partner, by striking pairs out until none is left."""
     end = cursor.position
@@ -257,6 +275,10 @@ def lonely_brackets(cursor: Cursor, text: str) -> int:
     column = len(lines[-1]) + (end.column if at == 1 else 0)
     code = syntax.code_before(cursor) + syntax.code_of(cursor, text)
     code += syntax.code_after(Cursor(behind, Position(end.line + at - 1, column)))
+    return count_lonely(code)
+
+
+def count_lonely(code: str) -> int:
     code = re.sub(r"[^()\[\]{}]", "", code)
     while (fewer := re.sub(r"\(\)|\[\]|\{\}", "", code)) != code:
         code = fewer
