@@ -179,8 +179,7 @@ class Describer(Generic[Score]):
 def _text_at(data: bytes, place: int) -> bytes:
     """Return the rest of the line at a place, or its line break and the next line."""
     last = place + _LONGEST_TEXT
-    end = data.find(b"\n", place + (data[place] == _BREAK_BYTE), last)
-    rest = data[place : end + 1 if end >= 0 else last]
+    rest = data[place : data.find(b"\n", place + (data[place] == _BREAK_BYTE), last) + 1 or last]
     return rest.partition(b"\0")[0] or b"\n" if b"\0" in rest else rest
 
 

@@ -24,6 +24,7 @@ _SCANNED = 128 * 1024
 _NEAR_BYTES = 8_000
 """So much on either side is near: its lines and words are known, and what stands before."""
 _ONE_FILE = (0,)
+_LONGEST_BITS = 8 * LONGEST
 
 _GAP = 512
 """So many zeros part what stands above from what stands below: further than lines are read."""
@@ -153,12 +154,13 @@ class Search:
         least = len(started)
         # No text holds the byte that stands for what is not there.
         wanted = int.from_bytes(before.rjust(LONGEST, b"\xff"), "little")
+        number = int.from_bytes
         found: list[tuple[int, int, bytes, int, Sequence[int], int]] = []
         for data, places, starts, first_file in self._places(before, started):
             for place in places:
                 # The last byte is the highest digit: as far as all agree there are zeros.
-                differs = int.from_bytes(data[place - LONGEST : place], "little") ^ wanted
-                length = LONGEST - (differs.bit_length() + 7) // 8
+                differs = number(data[place - LONGEST : place], "little") ^ wanted
+                length = (_LONGEST_BITS - differs.bit_length()) >> 3
                 if length > least or (
                     0 < least == length < LONGEST and not IS_WORD[data[place - 1 - least]]
                 ):

@@ -9,7 +9,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from io import BytesIO
 from itertools import accumulate
 
@@ -149,8 +149,7 @@ class Segment:
 
         Of more than that which agree in many bytes, an even sample.
         """
-        numbers, key_of, key = self._numbers, self._key, before[: -_KEY_BYTES - 1 : -1]
-        word = int.from_bytes(before[-_WORD_BYTES:].rjust(_WORD_BYTES, b"\0"), "little")
+        numbers, key_of, (key, word) = self._numbers, self._key, _wanted(before)
         first = bisect_left(self.words, word)
         last = min(bisect_right(self.words, word, first) * _SPACING, len(numbers))
         low = high = bisect_left(numbers, key, max(0, first - 1) * _SPACING, last, key=key_of)
@@ -173,6 +172,13 @@ class Segment:
         """What tells the bytes before a place, read backwards, a hundred times a question."""
         data, beyond = self.text.data, _KEY_BYTES + 1
         return lambda place: data[place - 1 : place - beyond : -1]
+
+
+@lru_cache(4)
+def _wanted(before: bytes) -> tuple[bytes, int]:
+    """Return what is looked for in each of several segments: a key and its first word."""
+    word = before[-_WORD_BYTES:].rjust(_WORD_BYTES, b"\0")
+    return before[: -_KEY_BYTES - 1 : -1], int.from_bytes(word, "little")
 
 
 def plain(text: str) -> bytes:
