@@ -40,7 +40,9 @@ def test_what_was_put_anew_or_removed_is_found_no_more_and_is_freed(tmp_path: Pa
     store.remove(["b.py"])
     assert store.search(["first_word"], 10) == []
     assert [hit.path for hit in store.search(["second_word"], 10)] == ["a.py"]
-    assert (store.sweep(), store.sweep(), store.sweep()) == (True, True, False)
+    assert (store.sweep(), store.sweep()) == (True, True)
+    while store.sweep():
+        pass
     assert store.chunks_with(["first_word", "second_word"]) == {"second_word": 1}
     assert store.text("a.py") == "second_word"
     store.close()
@@ -62,4 +64,17 @@ def test_a_file_is_unparsed_until_its_structure_is_there_and_again_when_it_is_pu
     store.put_structures([(now.file, packed(structure))])
     assert store.structure("a.py") == structure
     assert (store.unparsed(0, 10), store.unparsed_count()) == ([], 0)
+    store.close()
+
+
+def test_words_are_put_in_order_by_and_by_and_found_all_the_while(tmp_path: Path) -> None:
+    store = Store(tmp_path / "index.sqlite")
+    for number in range(40):
+        store.put([(FileState(f"m{number}.py", 1, 1), contents_of(f"word_{number} common"))])
+    steps = 0
+    while store.sweep():
+        steps += 1
+        assert len(store.search(["common"], 100)) == 40
+    assert steps, "else each save waits until that is done"
+    assert [hit.path for hit in store.search(["word_7"], 10)] == ["m7.py"]
     store.close()
