@@ -166,6 +166,9 @@ _OPAQUE_MARKS = bytes(
 _LONGEST_LINE = 4_096
 _PART = 2_048
 _STEP = 1_536
+_ENDS = (('"', '"'), ("'", "'"), ("`", "`"), ("://", "@"))
+"""What may have been before the end of a secret, and what ends it."""
+
 _AROUND_CURSOR = 4_096
 """More than ``shortening`` leaves of a long line before the cursor, and behind it."""
 
@@ -305,13 +308,17 @@ def _is_secret_between(line: str, start: int, end: int) -> bool:
 def _parts(line: str, start: int, end: int) -> Iterator[str]:
     """Yield the parts of a line that hold what is between two columns, some of it twice.
 
-    What is looked for is seldom longer than two parts have in common. They begin where they began
-    at the key before, so that most of them are known.
+    What is looked for is seldom longer than two parts have in common; what is, and is cut off,
+    is taken to end there. They begin where they began at the key before, so that most of them are
+    known.
     """
     first = start // _STEP * _STEP
     last = max(first + 1, min(end, len(line)) - (_PART - _STEP))
     for begin in range(first, last, _STEP):
-        yield line[begin : begin + _PART]
+        part = line[begin : begin + _PART]
+        yield part
+        if begin + _PART < len(line):
+            yield from (part + closing for sign, closing in _ENDS if sign in part)
 
 
 @lru_cache(200_000)

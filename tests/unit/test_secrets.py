@@ -73,6 +73,25 @@ def test_a_secret_anywhere_in_a_line_is_found(secret: str, before: int, after: i
     assert without_secrets(f"a = 1\n{line}\nb = 2\n") == "a = 1\n\nb = 2\n"
 
 
+_PROSE = "correct-horse-battery-staple-" * 30
+
+
+@pytest.mark.parametrize("before", range(0, 2_000, 90))
+@pytest.mark.parametrize(
+    "secret",
+    [
+        f'token = "{_PROSE}"',
+        f"'password': '{_PROSE}'",
+        f"api_key(`{_PROSE}`)",
+        f"https://somebody:{_PROSE}@host",
+    ],
+)
+def test_a_long_secret_that_reads_like_prose_is_found_wherever_it_is_cut(
+    secret: str, before: int
+) -> None:
+    assert holds_secret(f"{_filled(before)} {secret}; {_filled(3_000 - before)}")
+
+
 @given(st.integers(0, 4_000))
 def test_a_line_of_some_thousand_letters_is_shown(length: int) -> None:
     line = _filled(length)
