@@ -36,6 +36,7 @@ from dsc_lsp.engine.healing import (
 from dsc_lsp.engine.interpolation import Evidence, evidence_of, interpolation, mixture_of
 from dsc_lsp.engine.kv_cache import KVCache
 from dsc_lsp.engine.llama import Llama
+from dsc_lsp.engine.numpy_steps import NumPySteps
 from dsc_lsp.engine.room import Room, give_back
 from dsc_lsp.engine.steps import EagerSteps, Rows
 from dsc_lsp.engine.tokens import CheckpointTokenizer
@@ -86,7 +87,8 @@ class LocalEngine:
     @property
     def weight_bytes(self) -> int:
         """The bytes of weights that each token reads: all but the input embeddings, if apart."""
-        return self._model.weight_bytes
+        steps = self._room.steps
+        return steps.weight_bytes if isinstance(steps, NumPySteps) else self._model.weight_bytes
 
     @property
     def bytes_per_position(self) -> int:

@@ -96,6 +96,18 @@ class NumPySteps:
         self._scratch: dict[int, _Scratch] = {}
 
     @property
+    def weight_bytes(self) -> int:
+        """The bytes of weights that a run of few tokens reads."""
+        norms = sum(one.attention_norm.nbytes + one.mlp_norm.nbytes for one in self._layers)
+        products = (
+            product
+            for one in self._layers
+            for product in (one.qkv, one.attention_out, one.gate_up, one.down)
+        )
+        matrices = sum(product.nbytes for product in products)
+        return matrices + norms + self._norm.nbytes + self._head.nbytes
+
+    @property
     def pace(self) -> Pace:
         """How many tokens of a prompt are read in one run."""
         return self._eager.pace
@@ -107,7 +119,7 @@ class NumPySteps:
             return self._eager.run(ids, rows)
         states = self._forward(ids)[len(ids) - rows :]
         logits = torch.empty((rows, self._config.vocabulary), dtype=self._dtype)
-        self._head(states, logits)
+        self._head.into(states, logits)
         self.cache.extend(ids)
         return Rows(logits)
 
@@ -121,14 +133,14 @@ class NumPySteps:
         states = self._embedding[list(ids)]
         kept = self.cache.layers(end)
         for layer, (_, keys, values) in zip(self._layers, kept, strict=True):
-            layer.qkv(self._normalized(states, layer.attention_norm), scratch.qkv)
+            layer.qkv.into(self._normalized(states, layer.attention_norm), scratch.qkv)
             self._rotate(scratch.turned, cosine, sine)
             layer.rows[start:end] = scratch.kept
-            layer.attention_out(self._attended(scratch, keys, values, mask), scratch.added)
+            layer.attention_out.into(self._attended(scratch, keys, values, mask), scratch.added)
             states += scratch.added_numbers
-            layer.gate_up(self._normalized(states, layer.mlp_norm), scratch.gate_up)
+            layer.gate_up.into(self._normalized(states, layer.mlp_norm), scratch.gate_up)
             opened = torch.mul(F.silu(scratch.gate, inplace=True), scratch.up)
-            layer.down(opened.numpy(), scratch.added)
+            layer.down.into(opened.numpy(), scratch.added)
             states += scratch.added_numbers
         return self._normalized(states, self._norm)
 

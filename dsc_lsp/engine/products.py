@@ -7,6 +7,7 @@ loses nothing, as with a checkpoint in bfloat16 (docs/log.md). States stay in 32
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,8 +16,17 @@ import torch
 
 Numbers: TypeAlias = npt.NDArray[Any]
 
-Product: TypeAlias = Callable[[Numbers, torch.Tensor], object]
-"""Writes the product with states of shape (rows, in) into a tensor of shape (rows, out)."""
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A matrix of ``nbytes`` bytes, and what multiplies states by its transpose.
+
+    ``into`` writes the product with states of shape (rows, in) into a tensor of shape (rows, out).
+    """
+
+    into: Callable[[Numbers, torch.Tensor], object]
+    nbytes: int
+
 
 _COLUMNS = 32
 """Matrices of 32 bits are stored in blocks of about so many columns, each of which stands
@@ -57,7 +67,11 @@ def in_halves(weight: torch.Tensor) -> Product | None:
     except (AttributeError, RuntimeError, TypeError):
         return None
     reduced = np.float32(1 / scale)
-    return lambda states, into: times(torch.from_numpy(states * reduced), packed, None, into)
+
+    def multiply(states: Numbers, into: torch.Tensor) -> None:
+        times(torch.from_numpy(states * reduced), packed, None, into)
+
+    return Product(multiply, 2 * weight.numel())
 
 
 def in_blocks(weight: torch.Tensor) -> Product:
@@ -67,9 +81,9 @@ def in_blocks(weight: torch.Tensor) -> Product:
     columns = max(width for width in range(1, _COLUMNS + 1) if out % width == 0)
     blocks = np.ascontiguousarray(matrix.reshape(wide, -1, columns).swapaxes(0, 1))[:, None]
 
-    def times(states: Numbers, into: torch.Tensor) -> None:
+    def multiply(states: Numbers, into: torch.Tensor) -> None:
         # A vector at a time: (1, in) @ (in, columns) for each block and row.
         by_block = states[:, None] @ blocks
         into.numpy()[:] = by_block.swapaxes(0, 1).reshape(len(states), out)
 
-    return times
+    return Product(multiply, blocks.nbytes)

@@ -21,7 +21,7 @@ def states(rows: int, wide: int = 24) -> np.ndarray:
 
 def times(product: products.Product, numbers: np.ndarray, out: int = 96) -> np.ndarray:
     into = torch.full((len(numbers), out), float("nan"), dtype=torch.from_numpy(numbers).dtype)
-    product(numbers, into)
+    product.into(numbers, into)
     return into.numpy()
 
 
@@ -66,7 +66,9 @@ def test_a_matrix_that_would_lose_something_is_kept_as_it_is(matrix: torch.Tenso
 def test_a_matrix_of_any_size_is_kept_in_half_the_bits(factor: float) -> None:
     matrix, numbers = weight() * factor, states(2)
     exact = numbers @ matrix.numpy().T
-    assert times(half(matrix), numbers) == pytest.approx(exact, rel=1e-4, abs=1e-6 * factor)
+    product = half(matrix)
+    assert times(product, numbers) == pytest.approx(exact, rel=1e-4, abs=1e-6 * factor)
+    assert 2 * product.nbytes == products.in_blocks(matrix).nbytes == matrix.nbytes
 
 
 def test_a_torch_without_the_product_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
