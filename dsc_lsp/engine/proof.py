@@ -108,7 +108,7 @@ def _graphs_against_eager(device: torch.device, dtype: torch.dtype) -> Proof:
         ids = [chance.randrange(model.config.vocabulary) for _ in range(width)]
         mine, expected = ours.run(ids, width), eager.run(ids, width)
         compared += width
-        equal += sum(a == b for a, b in zip(mine.best, expected.best, strict=True))
+        equal += sum(a == b for a, b in zip(mine.likeliest(), expected.likeliest(), strict=True))
         gap = max(gap, _gap(mine.logits, expected.logits))
     how = "CUDA graphs" if isinstance(ours, GraphSteps) and ours.captured else "no graphs here"
     name = f"{how} against eager runs, {str(dtype).removeprefix('torch.')}, likeliest tokens"
@@ -133,13 +133,13 @@ def _drafts_against_eager(device: torch.device) -> Proof:
     for ids in _prompts(model.config.vocabulary):
         expected = _answer(eager, ids)
         ours.cache.crop(0)
-        said = [ours.run(ids, 1).best[0]]
+        said = [ours.run(ids, 1).likeliest()[0]]
         while len(said) < len(expected):
             draft = expected[len(said) : len(said) + WIDEST - 1]
             wrong = chance.randrange(2 * len(draft))
             draft = [(token + (at == wrong)) % _SMALL.vocabulary for at, token in enumerate(draft)]
             before = len(ours.cache.ids)
-            best = ours.run([said[-1], *draft], 1 + len(draft)).best
+            best = ours.run([said[-1], *draft], 1 + len(draft)).likeliest()
             right = [*map(int.__eq__, best, draft), False].index(False)
             said += best[: right + 1]
             ours.cache.crop(before + 1 + right)

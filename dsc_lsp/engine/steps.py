@@ -25,6 +25,10 @@ class Rows:
     best: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
 
+    def likeliest(self) -> tuple[int, ...]:
+        """Return the likeliest token of each row, whoever has looked for it."""
+        return self.best or tuple(self.logits.argmax(dim=-1).tolist())
+
     def row(self, index: int) -> Numbers:
         """Return the logits of a row in main memory, in float32 at least."""
         row = self.logits[index]
