@@ -199,10 +199,12 @@ def _sources(wanted: frozenset[str] | None, places: Places) -> Iterator[Source]:
     The order matters for copies: a copy of a held-out file counts as held out.
     """
     beside = Path(sysconfig.get_path("purelib"))
-    python = list(sources.installed([beside, *places.site_packages]))
+    python = list(sources.installed([beside, *places.site_packages], wanted))
     python.sort(key=lambda source: source.package.name not in HELD_OUT)
-    every = chain(python, [sources.standard_library()], sources.node_packages(places.node_modules))
-    for source in every:
+    yield from python
+    if wanted is None or sources.STANDARD_LIBRARY in wanted:
+        yield sources.standard_library()
+    for source in sources.node_packages(places.node_modules):
         if wanted is None or source.package.name in wanted:
             yield source
 

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import re
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,18 @@ class Source:
                 yield SourceFile(self.package.name, path, text)
 
 
-def installed(directories: Sequence[Path]) -> Iterator[Source]:
-    """Yield the distributions installed in ``directories``, by name; the first of a name wins."""
+def installed(
+    directories: Sequence[Path], wanted: Collection[str] | None = None
+) -> Iterator[Source]:
+    """Yield the distributions installed in ``directories``, by name; the first of a name wins.
+
+    Only those that are ``wanted``, unless that is ``None``: to look at all takes a second.
+    """
     seen: set[str] = set()
     found = importlib.metadata.distributions(path=[str(path) for path in directories])
     named = ((_normal(item.metadata["Name"]), item) for item in found)
     for name, distribution in sorted(named, key=lambda pair: pair[0]):
-        if name in seen:
+        if name in seen or (wanted is not None and name not in wanted):
             continue
         seen.add(name)
         metadata = {

@@ -88,7 +88,7 @@ def test_a_limit_leaves_the_shares_as_they_are(tmp_path: Path, monkeypatch: pyte
         return Source(Package(name, "1", "MIT"), tmp_path, paths)
 
     every = [package("large", 600), *(package(f"small{number}", 40) for number in range(20))]
-    monkeypatch.setattr(corpus.sources, "installed", lambda _: every)
+    monkeypatch.setattr(corpus.sources, "installed", lambda *_: every)
     names = frozenset(source.package.name for source in every)
     selection = corpus.Selection(share=0.2, packages=names, limit=60_000)
     chosen = corpus.gather(selection, corpus.Places(), 0, lambda _: None).training
