@@ -120,7 +120,7 @@ def complete(
     progress: Progress | None = None,
     rank: int = 0,
 ) -> Completion:
-    """Return the suggestion at a cursor; nothing in a file or a line that holds secrets.
+    """Return the suggestion at a cursor; nothing where secrets are or the user wants none.
 
     ``prompts`` made the engine's last prompt, so that this one is like it. ``withheld`` is what
     was written last and not shown: where that is typed along, the engine need not be asked.
@@ -135,6 +135,8 @@ def complete(
     shown = _shown(cursor)
     if shown is None:
         return nothing("A file or line that looks like a secret is never shown to the model.")
+    if not settings.comments and syntax.in_comment(shown):
+        return nothing("In comments suggestions are switched off (dsc.comments).")
     while True:
         with suppress(EngineChanged):
             return _complete(

@@ -149,6 +149,9 @@ class Settings:
         " more than a line (`never`), or several lines wherever they can stand (`always`).",
         choices=("auto", "never", "always"),
     )
+    comments: bool = _setting(
+        True, "Whether suggestions are given in comments, too; docstrings count as code."
+    )
     candidates: int = _setting(
         3,
         "How many suggestions are made at most where you ask for them yourself (next and previous"

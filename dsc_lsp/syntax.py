@@ -8,6 +8,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from cachetools import LRUCache
 from tree_sitter import Language as GrammarLanguage
@@ -37,8 +38,19 @@ _BEGINNING = 256
 _AT_CURSOR = b"x"
 """Stands at the cursor while parsing: what swallows it is text in which the cursor is."""
 
-_Span = tuple[int, int, bytes]
-"""A comment or string: first byte, byte after the last, what becomes of its bytes."""
+_Span = tuple[int, int, bytes, bool]
+"""A comment or string: first byte, byte after the last, what becomes of its bytes, and whether it
+is a comment."""
+_COMMENT_OPENERS = ("/*", "<!--", "=begin")
+"""Of what begins a comment or string that has no end (``Language.unfinished``)."""
+
+
+class _Masked(NamedTuple):
+    """A text without comments and strings, and whether one goes on at its end, or a comment."""
+
+    code: str
+    in_text: bool
+    in_comment: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +111,14 @@ def code_before(cursor: Cursor) -> str | None:
     Comments are blanked out, and what strings say, so that a colon in it opens nothing.
     """
     window = _window(cursor)
-    masked, in_text = _masked(window.text, window.language, window.preamble)
-    return None if in_text else masked
+    masked = _masked(window.text, window.language, window.preamble)
+    return None if masked.in_text else masked.code
+
+
+def in_comment(cursor: Cursor) -> bool:
+    """Whether the cursor is in a comment, as far as a grammar tells; a docstring is a string."""
+    window = _window(cursor)
+    return _masked(window.text, window.language, window.preamble).in_comment
 
 
 def code_of(cursor: Cursor, text: str) -> str:
@@ -109,7 +127,7 @@ def code_of(cursor: Cursor, text: str) -> str:
     The text after the cursor is not looked at: it would be read as a part of what is unfinished.
     """
     start = len(_window(cursor).text)
-    return _masked_with(cursor, text)[0][start : start + len(text)]
+    return _masked_with(cursor, text).code[start : start + len(text)]
 
 
 def code_before_with(cursor: Cursor, text: str) -> str:
@@ -117,12 +135,12 @@ def code_before_with(cursor: Cursor, text: str) -> str:
 
     Where the cursor is in a string, that is the code before it if ``text`` closes the string.
     """
-    return _masked_with(cursor, text)[0][: len(_window(cursor).text)]
+    return _masked_with(cursor, text).code[: len(_window(cursor).text)]
 
 
 def ends_in_text(cursor: Cursor, text: str) -> bool:
     """Whether a comment or string is open on the line below ``text``, inserted at the cursor."""
-    return _masked_with(cursor, text)[1]
+    return _masked_with(cursor, text).in_text
 
 
 def code_after(cursor: Cursor) -> str:
@@ -134,8 +152,8 @@ def code_after(cursor: Cursor) -> str:
     language = language_of(document.language, document.uri)
     rest = "".join(document.lines[start : start + _WINDOW_LINES])[:_WINDOW_CHARACTERS]
     # Apart, so that what is below needs no new look at each key.
-    below, _ = _masked(rest, language, language.preamble)
-    return _masked(cursor.line_after, language, language.preamble)[0] + "\n" + below
+    below = _masked(rest, language, language.preamble).code
+    return _masked(cursor.line_after, language, language.preamble).code + "\n" + below
 
 
 def is_cut_below(cursor: Cursor) -> bool:
@@ -260,13 +278,13 @@ def _start_of_window(document: Document, end: int) -> int:
     return start
 
 
-def _masked_with(cursor: Cursor, text: str) -> tuple[str, bool]:
+def _masked_with(cursor: Cursor, text: str) -> _Masked:
     window = _window(cursor)
     return _masked(window.text + text + "\n", window.language, window.preamble)
 
 
 @lru_cache(maxsize=16)
-def _masked(text: str, language: Language, preamble: str) -> tuple[str, bool]:
+def _masked(text: str, language: Language, preamble: str) -> _Masked:
     """Return ``text`` without comments and strings, and whether one of them goes on at its end.
 
     Each code point keeps its place. Remembered, because one completion asks several times.
@@ -276,15 +294,18 @@ def _masked(text: str, language: Language, preamble: str) -> tuple[str, bool]:
     source = before + text.encode("utf-8", "replace") + _AT_CURSOR
     spans = None if parser is None else _opaque_spans(source, language, parser)
     if spans is None:
-        return _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), text), False
+        return _Masked(_QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), text), False, False)
     code = bytearray(source)
-    for start, end, table in reversed(spans):
+    for start, end, table, _ in reversed(spans):
         code[start:end] = code[start:end].translate(table, _CONTINUATION_BYTES)
     masked = code[len(before) : -len(_AT_CURSOR)].decode("utf-8", "replace")
-    unfinished = language.unfinished is not None and bool(
-        re.search(language.unfinished, masked, re.MULTILINE)
+    unfinished = (
+        re.search(language.unfinished, masked, re.MULTILINE) if language.unfinished else None
     )
-    return masked, unfinished or not code.endswith(_AT_CURSOR)
+    if unfinished is not None:
+        return _Masked(masked, True, unfinished[0].startswith(_COMMENT_OPENERS))
+    in_text = not code.endswith(_AT_CURSOR)
+    return _Masked(masked, in_text, in_text and spans[-1][3])
 
 
 def _opaque_spans(source: bytes, language: Language, parser: Parser) -> tuple[_Span, ...] | None:
@@ -307,8 +328,9 @@ def _opaque_spans(source: bytes, language: Language, parser: Parser) -> tuple[_S
     for node in _captured(query, tree, changed):
         if node.start_byte < done or _lacks_its_end(node):
             continue
-        blank = "comment" in node.type or node.type == "text"
-        spans.append((node.start_byte, node.end_byte, _BLANK_OUT if blank else _STRING_OUT))
+        is_comment = "comment" in node.type
+        table = _BLANK_OUT if is_comment or node.type == "text" else _STRING_OUT
+        spans.append((node.start_byte, node.end_byte, table, is_comment))
         done = node.end_byte
     parsed = _PARSED[key] = _Parsed(source, tree, tuple(spans))
     return parsed.spans

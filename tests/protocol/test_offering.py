@@ -166,6 +166,18 @@ async def test_every_empty_answer_has_a_reason() -> None:
             assert reason in await explained(client)
 
 
+async def test_in_comments_nothing_is_suggested_on_demand() -> None:
+    async with connected(ScriptedEngine("1\n")) as client:
+        await opened(client, "# so x \nx = \n")
+        assert len(await items(client, 0, 7)) == 1
+        client.notify(
+            "workspace/didChangeConfiguration", {"settings": {"dsc": {"comments": False}}}
+        )
+        assert await items(client, 0, 7) == []
+        assert "dsc.comments" in await explained(client)
+        assert len(await items(client, 1, 4)) == 1
+
+
 async def test_where_nobody_tells_how_sure_a_model_is_nothing_is_withheld_for_it() -> None:
     async with connected(ScriptedEngine("1\n", logprob=None)) as client:
         await opened(client, "x = \n")

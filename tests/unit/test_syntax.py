@@ -11,7 +11,7 @@ from dsc_lsp import languages, syntax
 from dsc_lsp.languages import LANGUAGES, Language
 from dsc_lsp.parsing import tree_of
 from tests import documents
-from tests.documents import Case, cursor_in
+from tests.documents import CARET, Case, cursor_in
 
 
 @pytest.mark.parametrize("case", documents.cases("syntax"))
@@ -166,3 +166,27 @@ def test_a_text_that_was_edited_is_read_as_if_it_was_new(
     for text, was in read:
         syntax._PARSED.clear()
         assert masked(text, language, language.preamble) == was
+
+
+@pytest.mark.parametrize(
+    ("language", "before", "is_comment"),
+    [
+        ("python", "x = 1  # the ", True),
+        ("python", "x = 1 ", False),
+        ("python", "# above\n", False),
+        ("python", 'x = "# no comment ', False),
+        ("python", 'def f():\n    """Return ', False),
+        ("typescript", "let x = 1; // the ", True),
+        ("typescript", "/* the\n * ", True),
+        ("typescript", "let x = '/* ", False),
+        ("html", "<p>the ", False),
+        ("html", "<!-- the ", True),
+        ("ruby", "=begin\nthe ", True),
+        ("lua", "-- the ", True),
+        ("plaintext", "# the ", False),
+    ],
+)
+def test_a_comment_is_told_from_a_string_and_from_code(
+    language: str, before: str, *, is_comment: bool
+) -> None:
+    assert syntax.in_comment(cursor_in(before + CARET, language=language)) is is_comment
