@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 from operator import itemgetter
 
-from dsc_lsp.context.near import Near
+from dsc_lsp.context.near import SELF, Near
 from dsc_lsp.context.reach import Reached, reached
 from dsc_lsp.context.types import bases_of_scope, types_of_receiver
 from dsc_lsp.repository.contents import Structure
@@ -15,7 +15,6 @@ from dsc_lsp.repository.plan import Piece
 from dsc_lsp.repository.words import identifiers, words_of
 from dsc_lsp.repository.workspace import Workspace
 
-_SELF = frozenset({"self", "cls", "this", "super"})
 _CONSTRUCTORS = frozenset({"__init__", "constructor", "new", "initialize"})
 
 # What each reason is worth. Tuned by `dsc-lsp eval --context` on packages of their own
@@ -54,19 +53,20 @@ class _Situation:
     types: Mapping[str, float]
     bases: Mapping[str, float]
     used: Mapping[str, float]
+    telling: Mapping[str, float]
     known: frozenset[str]
     heard: dict[str, float]
-    """How much the words near the cursor are those of a name; of the names asked so far."""
+    """How telling the words are that a name has in common with the code near the cursor."""
 
 
 def pieces_of_definitions(
     path: str, text: str, own: Structure, near: Near, workspace: Workspace, *,
-    used: Mapping[str, float], most: int,
+    used: Mapping[str, float], telling: Mapping[str, float], most: int,
 ) -> Iterator[Piece]:  # fmt: skip
     """Yield a piece for each definition that the current file can reach, ``most`` at most.
 
     ``own`` is the structure of the current text; ``used`` says how often, 1 at most, a name
-    follows the same receiver elsewhere.
+    follows the same receiver elsewhere, ``telling`` how much the words near the cursor say.
     """
     files = reached(path, workspace.resolve(path, own.imports), workspace)
     yield from _short_files(files, workspace)
@@ -80,6 +80,7 @@ def pieces_of_definitions(
         types_of_receiver(near, text, by_name),
         bases_of_scope(near, by_name),
         used,
+        telling,
         frozenset(identifiers(text)),
         {},
     )
@@ -114,6 +115,8 @@ def _weighed(outline: Outline, number: int, file: Reached, at: _Situation) -> tu
         worth += much
         if much >= best:
             best, why = much, reason
+    # Of many that are as likely (the members of a large class) these words make the difference.
+    worth *= 1 + _heard(definition.name, at)
     return worth * _discount(definition.name, owner, file, at), why
 
 
@@ -143,11 +146,16 @@ def _reasons(
         yield "named near the cursor", _NAMED_NEAR * near.identifiers[name]
     if name in at.used:
         yield f"follows {near.last} elsewhere", _FOLLOWS_ELSEWHERE * at.used[name]
+    heard = _heard(name, at)
+    if heard:
+        yield "shares words with the code near the cursor", _SHARES_WORDS * heard
+
+
+def _heard(name: str, at: _Situation) -> float:
     heard = at.heard.get(name)
     if heard is None:
-        heard = at.heard[name] = max(near.words.get(word, 0.0) for word in words_of(name))
-    if heard:
-        yield "shares words with the code near the cursor", _SHARES_WORDS * min(heard, 1.0)
+        heard = at.heard[name] = sum(at.telling.get(word, 0.0) for word in words_of(name))
+    return heard
 
 
 def _reasons_of_module(name: str, file: Reached, near: Near) -> Iterator[tuple[str, float]]:
@@ -167,7 +175,7 @@ def _reasons_of_member(
         sure = at.types[owner.name]
         yield f"of {owner.name}, the type of {near.last}", _OF_TYPE_BEFORE_DOT * sure
     if owner.name in at.bases:
-        much = _INHERITED_AFTER_SELF if near.last in _SELF else _INHERITED
+        much = _INHERITED_AFTER_SELF if near.last in SELF else _INHERITED
         yield f"inherited from {owner.name}", much * at.bases[owner.name]
     if name in _CONSTRUCTORS and owner.name in near.callees:
         yield f"{owner.name} is being made", _CALLED
@@ -182,7 +190,7 @@ def _reasons_of_member(
 def _discount(name: str, owner: Definition | None, file: Reached, at: _Situation) -> float:
     """Return the share of its worth that a definition keeps: it is far, private or known."""
     share = _BY_DISTANCE[file.distance]
-    if name.startswith("_") and at.near.last not in _SELF:
+    if name.startswith("_") and at.near.last not in SELF:
         is_sure = at.near.last in file.modules if owner is None else owner.name in at.types
         share *= _PRIVATE_OF_TYPE if is_sure else _PRIVATE
     if not name.startswith(at.near.typed):

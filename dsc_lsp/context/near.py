@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from dsc_lsp.document import Cursor, indentation
 from dsc_lsp.repository.words import identifiers, words_of
 
+SELF = frozenset({"self", "cls", "this", "super"})
+"""What stands for the object whose code it is."""
+
 _LINES_BEFORE = 60
 _LINES_AFTER = 20
 _PROMPT_LINES_BEFORE = 300

@@ -1,6 +1,7 @@
 """The plan at a cursor: what of the workspace could help there, by worth."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 from dsc_lsp.context.assembly import Chosen, choose
 from dsc_lsp.context.copies import Copies
@@ -8,12 +9,14 @@ from dsc_lsp.context.definitions import pieces_of_definitions
 from dsc_lsp.context.near import around, near
 from dsc_lsp.context.recent import pieces_of_changes, pieces_of_clipboard, pieces_of_edits
 from dsc_lsp.context.similar import similar
+from dsc_lsp.context.usage import used_after_receiver
 from dsc_lsp.document import Cursor
-from dsc_lsp.repository.contents import structure_of
+from dsc_lsp.repository.contents import Structure, structure_of
 from dsc_lsp.repository.plan import Piece, Plan, Recent
 from dsc_lsp.repository.workspace import Workspace
 
 _WORTH_OF_SIMILAR = 3.0
+_WORTH_OF_USED = 3.0
 _WORTH_KEPT = 0.7
 _MOST_PIECES = 1_000
 _TYPICAL_BUDGET = 1_000
@@ -38,15 +41,24 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
     close = near(cursor, recent.reported)
     text = cursor.document.text
     alike = similar(path, close, workspace, recent.viewed)
+    used = used_after_receiver(path, close, workspace)
     best = max((piece.worth for piece in alike.pieces), default=1.0) or 1.0
     definitions = pieces_of_definitions(
-        path, text, structure_of(path, text), close, workspace, used=alike.used, most=_MOST_PIECES
+        path,
+        text,
+        _own(cursor, path),
+        close,
+        workspace,
+        used=used.names,
+        telling=alike.telling,
+        most=_MOST_PIECES,
     )
     excerpts = [
         *(
             Piece(p.path, p.lines, _WORTH_OF_SIMILAR * (p.worth / best) ** 2, p.why)
             for p in alike.pieces
         ),
+        *(replace(piece, worth=_WORTH_OF_USED * piece.worth) for piece in used.pieces),
         *pieces_of_edits(recent, workspace),
         *pieces_of_changes(path, workspace),
         *pieces_of_clipboard(recent),
@@ -63,6 +75,20 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
     }
     numbers = ((path, workspace.number(path)) for path in shown)
     return Plan(kept, graph, {path: number for path, number in numbers if number is not None})
+
+
+def _own(cursor: Cursor, path: str) -> Structure:
+    """Return what the current file defines and imports but for the line that is being written.
+
+    So it is asked once a line and not once a key; a long file takes a tenth of a second.
+    """
+    lines, place = cursor.document.lines, cursor.position.line
+    return _structure("".join((*lines[:place], "\n", *lines[place + 1 :])), path)
+
+
+@lru_cache(maxsize=2)
+def _structure(text: str, path: str) -> Structure:
+    return structure_of(path, text)
 
 
 def _shown(plan: Plan) -> list[Chosen]:

@@ -22,10 +22,14 @@ _FOLLOWS_RECEIVER = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """Windows like the code at the cursor, and the names that follow the same receiver there."""
+    """Windows like the code at the cursor, and what makes them so.
+
+    ``telling`` is how much each word near the cursor says, 1 at most: one that is close and stands
+    in few places says most.
+    """
 
     pieces: tuple[Piece, ...]
-    used: Mapping[str, float]
+    telling: Mapping[str, float]
 
 
 def similar(path: str, near: Near, workspace: Workspace, viewed: Sequence[str]) -> Similar:
@@ -34,14 +38,14 @@ def similar(path: str, near: Near, workspace: Workspace, viewed: Sequence[str]) 
     ``viewed`` are files that the user has looked at.
     """
     chunks_with = workspace.chunks_with(near.words)
-    rarity = {
-        word: weight * math.log(1 + workspace.chunk_count / max(1, chunks_with[word]))
-        for word, weight in near.words.items()
+    rare = {
+        word: math.log(1 + workspace.chunk_count / max(1, chunks_with[word]))
+        for word in near.words
     }
+    rarity = {word: weight * rare[word] for word, weight in near.words.items()}
     receiver = near.last
     after = re.compile(rf"\b{re.escape(receiver)}(?:\(\))?(?:\?\.|\.|->|::)([^\W\d]\w*)")
     pieces: list[Piece] = []
-    used: dict[str, float] = {}
     seen: set[tuple[str, int]] = set()
     for hit in workspace.search(_sought(rarity, chunks_with), _HITS):
         if hit.path == path or (hit.path, hit.first_line) in seen:
@@ -53,13 +57,12 @@ def similar(path: str, near: Near, workspace: Workspace, viewed: Sequence[str]) 
         worths = [liked * _worth_of_line(line, rarity) for line in chunk]
         if receiver:
             for number, line in enumerate(chunk):
-                for name in after.findall(line):
-                    used[name] = used.get(name, 0.0) + 1.0
-                    if number < len(worths):
-                        worths[number] *= _FOLLOWS_RECEIVER
+                if number < len(worths):
+                    worths[number] *= _FOLLOWS_RECEIVER ** len(after.findall(line))
         pieces.extend(_windows(hit.path, hit.first_line, chunk, worths))
-    most = max(used.values(), default=1.0)
-    return Similar(tuple(pieces), {name: count / most for name, count in used.items()})
+    rarest = math.log(1 + workspace.chunk_count) or 1.0
+    telling = {word: min(1.0, weight) * rare[word] / rarest for word, weight in near.words.items()}
+    return Similar(tuple(pieces), telling)
 
 
 def _sought(rarity: Mapping[str, float], chunks_with: Mapping[str, int]) -> Iterator[str]:

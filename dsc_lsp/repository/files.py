@@ -15,7 +15,7 @@ from dsc_lsp.repository.paths import FileState
 from dsc_lsp.repository.secrets import is_secret_path
 from dsc_lsp.repository.texts import presentable
 
-LARGEST_FILE = 500_000
+LARGEST_FILE = 1_000_000
 """Bytes; a longer file is data or generated."""
 
 _MOST_DEEP = 64

@@ -251,3 +251,17 @@ def test_a_whole_file_stands_for_what_is_shown_of_it(worth: float) -> None:
     ):
         chosen = choose((brief, whole), budget, "#{}\n".format, len)
         assert render(chosen, "#{}\n".format) == expected
+
+
+def test_a_class_in_a_very_long_file_is_known_and_so_is_what_a_very_long_file_imports(
+    workspace: Workspace,
+) -> None:
+    filling = "print(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)\n" * 4_000
+    assert len(filling) > 200_000
+    (workspace.root / "shop/client.py").write_text(FILES["shop/client.py"] + filling)
+    list(refresh(workspace.root, workspace.store))
+    workspace.renew()
+    shown = text_of(
+        plan_at(f"from .client import Client\n{filling}\nclient = Client()\nclient.‸", workspace)
+    )
+    assert "    def fetch_all(self, limit: int) -> list[str]:\n" in shown
