@@ -1,10 +1,14 @@
-"""A repository that lets a test see what an editor tells the server beside the protocol."""
+"""What an editor tells the server beside the protocol, for a test to see."""
 
 import json
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 from dsc_lsp.repository import Repository
+
+Command = Callable[..., Any]
 
 
 def telling(record: Callable[[str], None]) -> type[Repository]:
@@ -20,3 +24,14 @@ def telling(record: Callable[[str], None]) -> type[Repository]:
             super().reported(uri, messages)
 
     return TellingRepository
+
+
+def recorded(name: str, command: Command, record: Callable[[str], None]) -> Command:
+    """Return a command of the server that records with what arguments it is run."""
+
+    @wraps(command)
+    def recorded_command(server: Any, *arguments: Any) -> Any:
+        record(" ".join((name, *map(str, arguments))))
+        return command(server, *arguments)
+
+    return recorded_command

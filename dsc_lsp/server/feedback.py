@@ -19,7 +19,7 @@ def accepted(server: Server, number: int) -> None:
 
 
 def partially_accepted(server: Server, number: int, length: int) -> None:
-    """Take note that so many characters of a suggestion were accepted."""
+    """Take note that so many UTF-16 code units of a suggestion were accepted; some are left."""
     offering.partially_accepted(server, number, length)
 
 

@@ -115,15 +115,19 @@ At the end of a line, it is the whole next one."
                                   (+ (point) (dsc--suggestion-replaced suggestion)))))
     (insert taken)
     (undo-boundary)
-    (when (and (equal taken rest) (dsc--suggestion-command suggestion))
-      (dsc--execute (dsc--suggestion-command suggestion)))))
+    (let ((whole (dsc--suggestion-command suggestion)))
+      (dsc--execute (if (equal taken rest)
+                        whole
+                      (dsc--partly (plist-get whole :command)
+                                   (plist-get whole :arguments) taken))))))
 
 (defun dsc--execute (command)
-  "Let the server execute a COMMAND."
-  (jsonrpc-async-request (eglot-current-server) :workspace/executeCommand
-                         (list :command (plist-get command :command)
-                               :arguments (or (plist-get command :arguments) []))
-                         :success-fn #'ignore :error-fn #'ignore))
+  "Let the server execute a COMMAND, if there is one."
+  (when command
+    (jsonrpc-async-request (eglot-current-server) :workspace/executeCommand
+                           (list :command (plist-get command :command)
+                                 :arguments (or (plist-get command :arguments) []))
+                           :success-fn #'ignore :error-fn #'ignore)))
 
 (defun dsc--rest (suggestion)
   "Return what is left of a SUGGESTION at point, nil if something else was typed."

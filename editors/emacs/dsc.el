@@ -110,6 +110,14 @@ packages that Emacs does not bring."
   (string-match "\\`\n*[^\n]*" text)
   (match-string 0 text))
 
+(defun dsc--partly (name arguments taken)
+  "Return the command that tells that TAKEN was taken of a suggestion.
+NAME and ARGUMENTS are those of the one that tells that the whole was; nil for other servers'."
+  (when (equal name "dsc.accepted")
+    (let ((utf-16-units (/ (length (encode-coding-string taken 'utf-16le)) 2)))
+      (list :command "dsc.partiallyAccepted"
+            :arguments (vector (elt arguments 0) utf-16-units)))))
+
 ;;;; eglot
 
 (defvar eglot-server-programs)
@@ -160,6 +168,7 @@ Eglot has one server for a buffer: this one takes the place of others in MODES."
 (declare-function lsp-inline-completion-show-overlay "lsp-inline-completion")
 (declare-function lsp-inline-completion--clear-overlay "lsp-inline-completion")
 (declare-function lsp-get "lsp-protocol")
+(declare-function lsp-request-async "lsp-mode")
 (declare-function lsp-make-inline-completion-item "lsp-protocol")
 (declare-function lsp-make-position "lsp-protocol")
 (declare-function lsp-make-range "lsp-protocol")
@@ -226,6 +235,7 @@ At the end of a line, it is the whole next one."
       (undo-boundary)
       (insert taken)
       (undo-boundary)
+      (dsc--lsp-tell-partly (lsp-get item :command) taken)
       (setq lsp-inline-completion--start-point (point)
             lsp-inline-completion--current 0
             lsp-inline-completion--items
@@ -237,6 +247,13 @@ At the end of a line, it is the whole next one."
                             :end (dsc--lsp-position (+ (point) (- end place))))
                    :command? (lsp-get item :command))))
       (lsp-inline-completion-show-overlay))))
+
+(defun dsc--lsp-tell-partly (whole taken)
+  "Tell the server that TAKEN was taken; the command WHOLE would tell that all was."
+  (when-let* ((command (and whole (dsc--partly (lsp-get whole :command)
+                                               (lsp-get whole :arguments) taken))))
+    (lsp-request-async "workspace/executeCommand" command #'ignore
+                       :mode 'detached :error-handler #'ignore)))
 
 (defun dsc--lsp-position (place)
   "Return the position of a PLACE as lsp-mode has those of servers."

@@ -53,6 +53,10 @@ class Sandbox:
         """Return what has happened in the scripted server."""
         return self.events_file.read_text().splitlines() if self.events_file.exists() else []
 
+    def acceptances(self) -> list[str]:
+        """Return what the scripted server was told of accepted suggestions."""
+        return [event for event in self.events() if event.startswith("dsc.")]
+
     def until_event(self, event: str, times: int = 1) -> None:
         """Wait until the server has written something down."""
         until(lambda: self.events().count(event) >= times, f"event {event!r}")

@@ -3,7 +3,8 @@
 ``python -m tests.editors.scripted_server``, with the options of ``serve``. What happens in it is
 written to the file named by ``DSC_TEST_EVENTS``, a line for each event. The environment says how
 slow it is (``DSC_TEST_TOKEN_SECONDS``), and whether it crashes as it starts (``DSC_TEST_CRASH``).
-What it takes of what is copied and of diagnostics is an event, too, with the text.
+What it takes of what is copied and of diagnostics is an event, too, with the text, and so is what
+it is told of accepted suggestions.
 """
 
 import os
@@ -16,9 +17,9 @@ from typing import Any
 from dsc_lsp.cancel import Cancelled, CancelToken
 from dsc_lsp.cli import main, serve
 from dsc_lsp.engine.base import Generation, GenerationRequest, Prompt, Token
-from dsc_lsp.server import session
+from dsc_lsp.server import feedback, session
 from tests.scripted import ScriptedEngine, byte_tokens
-from tests.told import telling
+from tests.told import recorded, telling
 
 KNOWN = (
     "total = sum(item.price for item in items)",
@@ -96,6 +97,8 @@ if __name__ == "__main__":
         sys.exit("the test wants a crash")
     serve.open_engine = _load
     session.Repository = telling(record)
+    for name in ("dsc.accepted", "dsc.partiallyAccepted"):
+        feedback.COMMANDS[name] = recorded(name, feedback.COMMANDS[name], record)
     arguments = sys.argv[1:]
     if "--version" not in arguments:
         record("started")

@@ -270,6 +270,25 @@ CLIENTS = pytest.mark.parametrize("client", [EGLOT, LSP_MODE], ids=["eglot", "ls
 
 
 @CLIENTS
+def test_each_part_and_the_end_of_a_suggestion_are_told_once(
+    start: Start, home: Sandbox, client: str
+) -> None:
+    editor = ready(start(client), home)
+    editor.type("greeting = ")
+    editor.until('greeting = "é☃😀 naïve"')
+    told = []
+    for key, event in (
+        ("M-f", "dsc.partiallyAccepted 1 1"),
+        ("M-f", "dsc.partiallyAccepted 1 4"),
+        ("C-e", "dsc.accepted 1"),
+    ):
+        editor.press(key)
+        home.until_event(event)
+        told.append(event)
+        assert home.acceptances() == told
+
+
+@CLIENTS
 def test_a_wrong_path_is_told_with_the_remedy(start: Start, client: str) -> None:
     editor = start(client, command=("/nowhere/dsc-lsp", "--stdio"))
     editor.until("/nowhere/dsc-lsp", "cannot be found or run", "pip install dsc-lsp")

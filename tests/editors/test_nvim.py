@@ -147,6 +147,34 @@ def test_a_suggestion_is_taken_word_by_word_and_then_to_the_end_of_the_line(
     editor.until_text("def area(width, height):\n    return width * height")
 
 
+def test_each_part_and_the_end_of_a_suggestion_are_told_once(start: Start, home: Sandbox) -> None:
+    editor = ready(start(), home)
+    editor.type("idef ar")
+    editor.until_ghost("ea(width, height):")
+    for key, rest in (("<M-Right>", "(width, height):"), ("<M-Right>", "width, height):")):
+        editor.type(key)
+        editor.until_ghost(rest)
+    editor.type("<M-C-Right>")
+    home.until_event("dsc.accepted 1")
+    assert home.acceptances() == [
+        "dsc.partiallyAccepted 1 2",
+        "dsc.partiallyAccepted 1 1",
+        "dsc.accepted 1",
+    ]
+
+
+def test_the_length_of_a_part_is_told_in_utf_16_units(start: Start, home: Sandbox) -> None:
+    editor = ready(start(), home)
+    editor.type("igreeting = ")
+    editor.until_ghost('"é☃😀 naïve"')
+    editor.type("<M-Right>")
+    editor.until_ghost('é☃😀 naïve"')
+    editor.type("<M-Right>")
+    home.until_event("dsc.partiallyAccepted 1 4")
+    assert home.acceptances()[0] == "dsc.partiallyAccepted 1 1"
+    assert len(home.acceptances()) == 2
+
+
 def test_the_user_asks_for_other_suggestions_and_goes_through_them(editor: Nvim) -> None:
     editor.type("ianswer = ")
     editor.until_ghost("42")

@@ -321,7 +321,9 @@ async def test_after_a_part_is_accepted_the_rest_of_what_was_shown_is_offered() 
         for version, word in enumerate(("ea", "(", "width", ", "), 2):
             client.change(version, insertion(0, column, word))
             rest, column = rest.removeprefix(word), column + len(word)
-            await command(client, "dsc.partiallyAccepted", *item["command"]["arguments"], column)
+            await command(
+                client, "dsc.partiallyAccepted", *item["command"]["arguments"], len(word)
+            )
             assert [one["insertText"] for one in await items(client, 0, column)] == [rest]
         client.change(6, insertion(0, column, rest))
         [block] = await items(client, 0, column + len(rest))

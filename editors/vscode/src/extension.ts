@@ -8,6 +8,7 @@ import { Commands } from "./commands";
 import { onPath } from "./find";
 import { bundledServer } from "./install";
 import { ownPython } from "./installing";
+import { tellParts } from "./parts";
 import * as places from "./places";
 import * as problems from "./problems";
 import type { Problem } from "./problems";
@@ -68,6 +69,7 @@ export function activate(context: vscode.ExtensionContext): void {
     reports,
     commands,
     tellDiagnostics(session),
+    tellParts(session),
     session.onDidChange((activity) => {
       showStatus();
       if (activity.kind === "failed") tell(activity.problem);

@@ -35,6 +35,13 @@ export interface SessionOptions {
   readonly candidates: () => Promise<Candidates>;
 }
 
+/** What was suggested at a place. */
+export interface Offer {
+  readonly document: vscode.TextDocument;
+  readonly position: vscode.Position;
+  readonly items: readonly vscode.InlineCompletionItem[];
+}
+
 /** Owns the server; everything that starts or stops it waits for its turn. */
 export class Session implements vscode.Disposable {
   /** The server that runs or ran last. */
@@ -47,6 +54,10 @@ export class Session implements vscode.Disposable {
   private readonly configured = new vscode.EventEmitter<void>();
   /** A server has been told the settings. */
   readonly onDidConfigure = this.configured.event;
+
+  private readonly offered = new vscode.EventEmitter<Offer>();
+  /** VS Code was given suggestions for a text that has not changed since. */
+  readonly onDidOffer = this.offered.event;
 
   private readonly crashes = new Crashes();
   private client: QuietClient | undefined;
@@ -83,9 +94,9 @@ export class Session implements vscode.Disposable {
   }
 
   /** Run a command of the server; only one that it offers. */
-  async execute<T>(command: string): Promise<T> {
+  async execute<T>(command: string, ...args: readonly unknown[]): Promise<T> {
     if (this.client === undefined) throw new Error(`no server for ${command}`);
-    return this.client.sendRequest("workspace/executeCommand", { command });
+    return this.client.sendRequest("workspace/executeCommand", { command, arguments: args });
   }
 
   /** Tell the server what other tools say of a document; never rejects. */
@@ -200,8 +211,14 @@ export class Session implements vscode.Disposable {
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       initializationOptions: () => settings.ofUser(),
       middleware: {
-        provideInlineCompletionItems: (document, position, context, token, next) =>
-          places.isOn(document) ? next(document, position, context, token) : [],
+        provideInlineCompletionItems: async (document, position, context, token, next) => {
+          if (!places.isOn(document)) return [];
+          const { version } = document;
+          const answer = await next(document, position, context, token);
+          const items = Array.isArray(answer) ? answer : (answer?.items ?? []);
+          if (document.version === version) this.offered.fire({ document, position, items });
+          return answer;
+        },
         provideCompletionItem: (document, position, context, token, next) =>
           places.isOn(document) && showsPopups(document)
             ? next(document, position, context, token)

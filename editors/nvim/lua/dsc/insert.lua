@@ -6,7 +6,7 @@ local M = {}
 --- @field start_column integer in bytes, where the suggestion's text begins
 --- @field replaced integer how many bytes behind the cursor it replaces
 --- @field text string lines end with \n
---- @field command? table to be executed when it was taken
+--- @field command? lsp.Command to be executed when it was taken
 --- @field client_id integer
 
 --- How much of a text `cut` takes; each begins at its start.
@@ -39,6 +39,25 @@ function M.rest(suggestion)
   return suggestion.text:sub(#typed + 1)
 end
 
+--- The command by which a server of ours is told that a part was taken; nil for those of others.
+--- @param whole lsp.Command what tells that the whole was
+local function partly(whole, taken)
+  if whole.command ~= 'dsc.accepted' then
+    return nil
+  end
+  local number = whole.arguments[1]
+  return { command = 'dsc.partiallyAccepted', arguments = { number, vim.fn.strutf16len(taken, 1) } }
+end
+
+--- @param command lsp.Command?
+local function execute(client_id, command)
+  local client = command and vim.lsp.get_client_by_id(client_id)
+  if client then
+    local params = { command = command.command, arguments = command.arguments }
+    M.request(client, 'workspace/executeCommand', params, function() end)
+  end
+end
+
 --- Inserts what `cut` takes of a suggestion at the cursor; one step for undo.
 --- @return boolean inserted
 function M.take(suggestion, cut)
@@ -57,8 +76,9 @@ function M.take(suggestion, cut)
   local last = #lines[#lines]
   vim.api.nvim_win_set_cursor(0, { row + #lines, #lines == 1 and column + last or last })
   M.close_undo_step()
-  if taken == rest and suggestion.command then
-    M.execute(suggestion)
+  if suggestion.command then
+    local command = suggestion.command
+    execute(suggestion.client_id, taken == rest and command or partly(command, taken))
   end
   return true
 end
@@ -66,14 +86,6 @@ end
 --- Undo goes back to here (|undo-close-block|).
 function M.close_undo_step()
   vim.cmd('let &g:undolevels = &g:undolevels')
-end
-
-function M.execute(suggestion)
-  local client = vim.lsp.get_client_by_id(suggestion.client_id)
-  if client then
-    local params = { command = suggestion.command.command, arguments = suggestion.command.arguments }
-    M.request(client, 'workspace/executeCommand', params, function() end)
-  end
 end
 
 --- A request in the form of this version of Neovim.

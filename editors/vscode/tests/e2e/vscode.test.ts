@@ -400,12 +400,13 @@ test("the status bar shows how far the model is loaded, and that it thinks", () 
   );
 });
 
-test("a suggestion is taken by its word and by its line with VS Code's own commands", () =>
-  inWindow(
+test("a suggestion is taken by its word and by its line with VS Code's own commands, and each part is told once", () => {
+  const events = path.join(bench.folder, "events");
+  return inWindow(
     {
       files: { "main.py": "# é☃😀\n" },
       keys: { "ctrl+alt+l": "editor.action.inlineSuggest.acceptNextLine" },
-      environment: { DSC_TEST_EVENTS: path.join(bench.folder, "events") },
+      environment: { DSC_TEST_EVENTS: events },
       programs: { "dsc-lsp": serverScript("tests.editors.scripted_server") },
     },
     async (window) => {
@@ -418,13 +419,29 @@ test("a suggestion is taken by its word and by its line with VS Code's own comma
           await window.save();
           assert.equal(window.read("main.py"), `# é☃😀\n${text}`);
         });
+      const isTold = (...parts: readonly string[]): Promise<void> =>
+        eventually("it is told", () => {
+          const told = fs.readFileSync(events, "utf8").split("\n").filter((event) => event.startsWith("dsc."));
+          assert.deepEqual(told, parts);
+        });
+      const leaves = (rest: RegExp): Promise<void> =>
+        eventually("the rest", async () => assert.match(await window.ghostText(), rest));
+      // A key that says what the suggestion says takes no part of it.
+      await window.type("e");
+      await leaves(/^a\(width, height\):/);
       await window.press("Control+ArrowRight");
       await isInFile("def area");
-      await eventually("the rest", async () => assert.match(await window.ghostText(), /^\(width, height\):/));
+      await leaves(/^\(width, height\):/);
+      await window.press("Control+ArrowRight", "Control+ArrowRight");
+      await leaves(/^, height/);
+      const parts = [1, 1, 5].map((length) => `dsc.partiallyAccepted 1 ${length}`);
+      await isTold(...parts);
       await window.press("Control+Alt+L");
       await isInFile("def area(width, height):");
+      await isTold(...parts, "dsc.accepted 1");
     },
-  ));
+  );
+});
 
 test("what the settings say wrongly is told", () =>
   inWindow(
