@@ -113,6 +113,9 @@ class Repository:
             self._folders = folders
             opened = self._opened
             self._unsaved = {u: d for u, d in self._open.items() if d is not opened[u]}
+            uris = list(self._open)
+        for uri in uris:
+            _read_near(folders, uri)
 
     def wait_until_known(self, timeout_seconds: float) -> bool:
         """Return whether the files of the folders are known within the time; blocking."""
@@ -181,6 +184,7 @@ class Repository:
     def update(self, document: Document) -> None:
         """Know a document as the editor has it; it stands above what the disk says."""
         with self._lock:
+            folders, is_new = self._folders, document.uri not in self._opened
             self._changed[document.uri] = document
             self._opened.setdefault(document.uri, document)
             self._open.pop(document.uri, None)  # so that it becomes the latest
@@ -188,6 +192,8 @@ class Repository:
             self._open_keys.add(_key(document.uri))
             if self._folders is not None and document is not self._opened[document.uri]:
                 self._unsaved[document.uri] = document
+        if folders is not None and is_new:
+            _read_near(folders, document.uri)
 
     def close(self, uri: str) -> None:
         """Know a document no longer from the editor, but as the disk has it."""
@@ -295,6 +301,13 @@ def _key(uri: str) -> str:
     """Return how the lookup knows a file: editors write the same path in more than one way."""
     path = path_of(uri)
     return uri if path is None or not path.is_absolute() else path.as_uri()
+
+
+def _read_near(folders: "Folders", uri: str) -> None:
+    """Have the files beside a document read first."""
+    path = path_of(uri)
+    if path is not None and path.is_absolute():
+        folders.opened(path)
 
 
 def _halves(cursor: Cursor) -> tuple[str, str]:

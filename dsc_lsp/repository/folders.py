@@ -55,6 +55,10 @@ class Folders:
         """Read files anew, or forget them if they are gone."""
         self._indexer.tell({"changed": [str(path) for path in paths]})
 
+    def opened(self, path: Path) -> None:
+        """Know the files beside one that was opened before all others."""
+        self._indexer.tell({"near": str(path)})
+
     def keep_unsaved(self, path: Path, text: str) -> None:
         """Know a file as an editor has it."""
         self._indexer.tell({"opened": str(path), "text": text})
@@ -87,6 +91,9 @@ class Folders:
     def _heard(self, message: dict[str, Any]) -> None:
         if "idle" in message:
             self._release()
+            return
+        if "near" in message:
+            self._learning.near_indexed(Path(message["folder"]), message["near"])
             return
         report = IndexReport(**message)
         if report.folder and not report.problem:

@@ -37,6 +37,7 @@ def main() -> int:
 
     ``{"folders": [...]}`` names the folders to keep and, by ``scan``, whether to look for changes
     often, by ``diff``, whether to ask git what differs from the last commit;
+    ``{"near": path}`` is a file whose neighbours are to be read before all others,
     ``{"changed": [...]}`` are paths that may have changed, ``{"opened": path, "text": ...}`` is
     what an editor has. All paths are absolute. ``{"tell": "idle"}`` is answered when nothing is
     left to do.
@@ -95,6 +96,8 @@ class _Indexer:
             self._begin_all()
         for path in changed:
             self._reread(path)
+        if "near" in command:
+            self._read_near(command["near"])
         if "opened" in command:
             for root, store, relative in self._places(command["opened"]):
                 if may_be_shown(root, relative):
@@ -176,6 +179,16 @@ class _Indexer:
             self._guarded(root, indexing.reread, root, store, [relative])
             self._to_compare.add(root)
             _report({"folder": str(root), "complete": root not in self._tasks})
+
+    def _read_near(self, path: str) -> None:
+        """Read the files beside one before their turn."""
+        for root, store, relative in self._places(path):
+            try:
+                near = indexing.read_near(root, store, relative)
+            except (sqlite3.Error, OSError) as error:
+                self._give_up(root, error)
+                continue
+            _report({"folder": str(root), "near": near})
 
     def _guarded(self, root: Path, call: Callable[..., None], *arguments: Any) -> None:
         try:

@@ -1,12 +1,15 @@
 """To bring a folder's index up to date: what is new is read, what is gone is forgotten."""
 
+import os
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from dsc_lsp.repository.contents import contents_of
-from dsc_lsp.repository.files import read, state_of, walk
+from dsc_lsp.repository.files import may_be_shown, read, state_of, walk
 from dsc_lsp.repository.imports import go_module, script_aliases
 from dsc_lsp.repository.paths import FileState
 from dsc_lsp.repository.preparing import Prepared, parsed, prepared
@@ -14,6 +17,7 @@ from dsc_lsp.repository.store import UNSAVED, Store
 from dsc_lsp.repository.texts import presentable
 
 _FILES_A_TRANSACTION = 128
+_MOST_NEAR = 32
 _LARGEST_CONFIGURATION = 100_000
 _KEPT_SECONDS = 60 * 24 * 3600
 
@@ -92,6 +96,24 @@ def reread(root: Path, store: Store, paths: Iterable[str]) -> None:
             continue
         text = read(root, path)
         store.put([(state, None if text is None else contents_of(text))])
+
+
+def read_near(root: Path, store: Store, path: str) -> list[str]:
+    """Read the files beside one that are not in the index; return those that are in it then.
+
+    The nearest by name, if there are many.
+    """
+    folder = path[: path.rfind("/") + 1]
+    try:
+        names = sorted(entry.name for entry in os.scandir(root / folder) if entry.is_file())
+    except OSError:
+        return []
+    place = bisect_left(names, path[len(folder) :])
+    nearest = sorted(range(len(names)), key=lambda number: abs(number - place))
+    beside = (folder + names[number] for number in nearest)
+    near = list(islice((one for one in beside if may_be_shown(root, one)), _MOST_NEAR))
+    reread(root, store, [one for one in near if store.state(one) is None])
+    return near
 
 
 def keep_unsaved(store: Store, path: str, text: str) -> None:

@@ -5,7 +5,6 @@ for secrets twice.
 """
 
 import logging
-import math
 import queue
 import threading
 import time
@@ -24,9 +23,9 @@ _log = logging.getLogger(__name__)
 _MOST_CHARACTERS = 48_000_000
 """What a lookup of some 200 MB holds; files beyond are known once the editor opens them."""
 
-_PAUSE_SECONDS = 3.0
-"""While a folder is indexed, at least, and as long as it has been indexed by then: what is new ten
-times a second costs as much again to be sorted, and questions look in each sorted piece."""
+_HELD_BACK_SECONDS = 30.0
+"""While a folder is indexed, at least, and as long as it has been indexed by then: learning takes
+a core from indexing, and what is learnt bit by bit is sorted again and again."""
 
 _Task: TypeAlias = "Callable[[], None]"
 
@@ -35,13 +34,13 @@ _Task: TypeAlias = "Callable[[], None]"
 class _Learnt:
     """A folder's index, up to which of its files it has been read, and their lengths.
 
-    ``begun_seconds`` and ``at_seconds`` are when it was read first and last.
+    ``begun_seconds`` and ``at_seconds`` are when it was opened and when it was read last.
     """
 
     store: Store
     last_number: int = 0
-    begun_seconds: float = math.inf
-    at_seconds: float = -math.inf
+    begun_seconds: float = field(default_factory=time.monotonic)
+    at_seconds: float = field(default_factory=time.monotonic)
     lengths: dict[str, int] = field(default_factory=dict)
 
 
@@ -68,10 +67,14 @@ class Learning:
     def index_changed(self, root: Path, *, complete: bool) -> None:
         """Learn what is new in a folder's index; returns at once.
 
-        ``complete`` says that what is not in the index is not there. Until then, what is new may
-        be left for the next call.
+        ``complete`` says that what is not in the index is not there. Until then, what is new is
+        left for a later call.
         """
         self._tasks.put(lambda: self._learn(root, complete=complete))
+
+    def near_indexed(self, root: Path, paths: Sequence[str]) -> None:
+        """Learn some files of a folder's index before their turn; returns at once."""
+        self._tasks.put(lambda: self._learn_near(root, paths))
 
     def when_done(self, call: Callable[[], None]) -> None:
         """Call something once all that was asked for is done."""
@@ -103,20 +106,29 @@ class Learning:
         learnt = self._learnt.get(root)
         if learnt is None or self._closed.is_set():
             return
-        pause = max(_PAUSE_SECONDS, learnt.at_seconds - learnt.begun_seconds)
+        pause = max(_HELD_BACK_SECONDS, learnt.at_seconds - learnt.begun_seconds)
         if not complete and time.monotonic() < learnt.at_seconds + pause:
             return
-        self._index().update_all(self._new_texts(root, learnt))
+        self._index().update_all(self._kept(root, learnt, _new_texts(learnt)))
         learnt.at_seconds = time.monotonic()
-        learnt.begun_seconds = min(learnt.begun_seconds, learnt.at_seconds)
         if complete:
             gone = learnt.lengths.keys() - learnt.store.paths()
             self._forget(root, learnt, list(gone))
 
-    def _new_texts(self, root: Path, learnt: _Learnt) -> Iterator[tuple[str, str]]:
+    def _learn_near(self, root: Path, paths: Sequence[str]) -> None:
+        learnt = self._learnt.get(root)
+        if learnt is None or self._closed.is_set():
+            return
+        unread = [path for path in paths if path not in learnt.lengths]
+        texts = ((path, text) for path in unread if (text := learnt.store.text(path)) is not None)
+        self._index().update_all(self._kept(root, learnt, texts))
+
+    def _kept(
+        self, root: Path, learnt: _Learnt, texts: Iterable[tuple[str, str]]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield the texts, by URI, that there is room for and that no editor has open."""
         room = _MOST_CHARACTERS - sum(sum(one.lengths.values()) for one in self._learnt.values())
-        for number, path, text in learnt.store.added_after(learnt.last_number):
-            learnt.last_number = number
+        for path, text in texts:
             uri, before = _uri(root, path), learnt.lengths.get(path, 0)
             if self._closed.is_set():
                 return
@@ -137,6 +149,12 @@ class Learning:
     def _is_learnt(self, uri: str) -> bool:
         places = (place_of(uri, (root,)) for root in self._learnt)
         return any(found and found[1] in self._learnt[found[0]].lengths for found in places)
+
+
+def _new_texts(learnt: _Learnt) -> Iterator[tuple[str, str]]:
+    for number, path, text in learnt.store.added_after(learnt.last_number):
+        learnt.last_number = number
+        yield path, text
 
 
 def _uri(root: Path, path: str) -> str:
