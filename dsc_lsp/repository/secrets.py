@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, cached_property, lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from urllib.parse import unquote, urlsplit
 
 from ahocorasick_rs import AhoCorasick
@@ -168,6 +168,12 @@ _PART = 2_048
 _STEP = 1_536
 _ENDS = (('"', '"'), ("'", "'"), ("`", "`"), ("://", "@"))
 """What may have been before the end of a secret, and what ends it."""
+_BETWEEN_VALUES = " \t\"'`{}<>$"
+"""What no value has within that is longer than the forms of several words."""
+_NAME = 256
+"""More characters than the name of a secret and what stands between it and its value."""
+_WIDE = 64 * " "
+_BLANKS = re.compile(_WIDE + "+")
 
 _AROUND_CURSOR = 4_096
 """More than ``shortening`` leaves of a long line before the cursor, and behind it."""
@@ -234,7 +240,11 @@ def _is_secret_around(cursor: Cursor) -> bool:
     line, column = cursor.document.line(cursor.position.line), cursor.position.column
     if len(line) <= _LONGEST_LINE:
         return holds_secret(line)
-    return _is_secret_between(line, max(0, column - _AROUND_CURSOR), column + _AROUND_CURSOR)
+    # Blanks in which it would begin are all looked at: more might stand between name and value.
+    start = len(line[: max(0, column - _AROUND_CURSOR)].rstrip())
+    before = line[:start] + _narrowed(line[start:column])
+    line = before + _narrowed(line[column : column + _AROUND_CURSOR])
+    return _is_secret_between(line, max(0, len(before) - _AROUND_CURSOR), len(line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,11 +308,34 @@ def holds_secret(line: str) -> bool:
     """Whether a line holds what looks like a secret, or is too long to be looked at."""
     if len(line) <= _PART:
         return _is_secret_part(line)
-    return len(line) > _LONGEST_LINE or _is_secret_between(line, 0, len(line))
+    if len(line) > _LONGEST_LINE:
+        return True
+    return any(_is_secret_part(part, is_line=False) for part in _parts_of(line))
 
 
 def _is_secret_between(line: str, start: int, end: int) -> bool:
-    return any(_is_secret_part(part, is_line=False) for part in _parts(line, start, end))
+    parts = chain(_parts(line, start, end), _reaching(line, start // _STEP * _STEP))
+    return any(_is_secret_part(part, is_line=False) for part in parts)
+
+
+def _narrowed(line: str) -> str:
+    """Return a line with one blank for very many, so that they part no name from its value."""
+    blanks = line.replace("\t", " ")
+    return _BLANKS.sub(" ", blanks) if _WIDE in blanks else line
+
+
+def _reaching(line: str, column: int) -> Iterator[str]:
+    """Yield how the value begins, and what stands before it, that reaches a column from afar."""
+    if column:
+        begin = max(line.rfind(sign, 0, column) for sign in _BETWEEN_VALUES)
+        part = line[max(0, begin - _NAME) : begin + _NAME]
+        yield from (part + closing for closing in ("", *(closing for _, closing in _ENDS)))
+
+
+def _parts_of(line: str) -> Iterator[str]:
+    """Yield the parts of a whole line."""
+    line = _narrowed(line) if len(line) > _PART else line
+    return _parts(line, 0, len(line))
 
 
 def _parts(line: str, start: int, end: int) -> Iterator[str]:
@@ -353,7 +386,7 @@ def _secret_lines(text: str) -> Iterator[int]:
         line = _line_at(text, start)
         if len(line) <= _PART and _ARMOUR.fullmatch(line):
             yield start
-        for part in _parts(line, 0, len(line)):
+        for part in _parts_of(line):
             if any(form.is_in(part) for form in _FORMS_WITH[word]):
                 yield start
     verdicts = dict[str, bool]()

@@ -121,6 +121,55 @@ def test_no_secret_near_a_cursor_in_a_long_line_is_in_the_prompt(
     assert not [n for n in range(0, len(secret) - 7, 4) if secret[n : n + 8] in prompt]
 
 
+_LONG_PROSE = "correct-horse-battery-staple-" * 400
+
+
+@pytest.mark.parametrize("typed", [4_200, 5_000, 9_000])
+@pytest.mark.parametrize(
+    ("name", "code", "end"),
+    [
+        *(
+            (name, code, end)
+            for code in (0, 3_000)
+            for name, end in (
+                ('token = "', '"'),
+                ("'password': '", "'"),
+                ("api_key(`", "`)"),
+                ("https://somebody:", "@host"),
+            )
+        ),
+        ("export TOKEN=1", 0, ""),
+    ],
+)
+def test_no_secret_is_in_the_prompt_whose_name_stands_far_before_the_cursor(
+    name: str, code: int, end: str, typed: int
+) -> None:
+    begun = (f"{_filled(code)} " if code else "") + name + _LONG_PROSE[:typed]
+    text = f"a = 1\n{begun}{_LONG_PROSE}{end}\nb = 2\n"
+    assert "horse" not in _prompt_of(text, Position(1, len(begun)))
+
+
+@pytest.mark.parametrize("blank", [" ", "\t"])
+@pytest.mark.parametrize("blanks", [600, 2_100, 5_000, 40_000])
+@pytest.mark.parametrize("name", ["password =", "'token':", "auth_key: str ="])
+def test_no_secret_is_in_the_prompt_that_blanks_part_from_its_name(
+    name: str, blanks: int, blank: str
+) -> None:
+    begun = f"{_filled(1_500)} {name}{blanks * blank}"
+    line = begun + "'hunter22'; x = "
+    assert holds_secret(line)
+    text = f"a = 1\n{line}\nb = 2\n"
+    assert "hunter22" not in without_secrets(text)
+    assert "hunter22" not in _prompt_of(text, Position(1, len(line)))
+
+
+@pytest.mark.parametrize("quote", "\"'`")
+def test_a_long_text_in_quotes_that_has_no_name_of_a_secret_is_completed(quote: str) -> None:
+    begun = f"text = {quote}{_LONG_PROSE[:9_000]}"
+    prompt = _prompt_of(f"a = 1\n{begun}{quote}\n", Position(1, len(begun)))
+    assert "horse" in prompt
+
+
 def test_a_long_line_is_completed_where_no_secret_is_near() -> None:
     line = f'password = "hunter22"; {_filled(20_000)}'
     prompt = _prompt_of(f"a = 1\n{line}\nb = 2\n", Position(1, 15_000))
