@@ -1,5 +1,6 @@
 """Pieces from the files that the current one imports: what they define, by use at the cursor."""
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from heapq import nlargest
 from operator import itemgetter
 
 from dsc_lsp.context.near import SELF, Near
-from dsc_lsp.context.reach import Reached, reached
+from dsc_lsp.context.reach import Reached, called_like, reached
 from dsc_lsp.context.types import bases_of_scope, types_of_receiver
 from dsc_lsp.repository.contents import Structure
 from dsc_lsp.repository.outlines import Definition, Outline
@@ -36,12 +37,14 @@ _SHARES_WORDS = 1.0
 _BY_DISTANCE = {1: 1.0, 2: 0.4, 3: 0.2}
 _PRIVATE = 0.3
 _PRIVATE_OF_TYPE = 0.6
+_PRIVATE_HERE = 2.0
 _OTHER_THAN_TYPED = 0.3
 _KNOWN_ALREADY = 0.7
 _LEAST_REASON = 0.9
 _LONG_HEADER = 3
 _SHORT_LINES = 80
 _SHORT_FILE = 1.0
+_MEMBER = re.compile(r"(\w+)\.([^\W\d]\w*)")
 _PARAMETER = re.compile(r"\s*([*&.]*[^\W\d]\w*|[*/])\s*[?]?\s*(?:[:=,]|$)")
 
 
@@ -55,6 +58,8 @@ class _Situation:
     used: Mapping[str, float]
     telling: Mapping[str, float]
     known: frozenset[str]
+    private: float
+    """The share of private names among those that the current file asks of other objects."""
     heard: dict[str, float]
     """How telling the words are that a name has in common with the code near the cursor."""
 
@@ -69,6 +74,9 @@ def pieces_of_definitions(
     follows the same receiver elsewhere, ``telling`` how much the words near the cursor say.
     """
     files = reached(path, workspace.resolve(path, own.imports), workspace)
+    near_files = {path, *(file.path for file in files)}
+    guessed = called_like(near.last, posixpath.splitext(path)[1], workspace)
+    files += [file for file in guessed if file.path not in near_files]
     yield from _short_files(files, workspace)
     outlines = [workspace.structure(file.path).outline for file in files]
     by_name: dict[str, list[Definition]] = {}
@@ -77,11 +85,12 @@ def pieces_of_definitions(
             by_name.setdefault(definition.name, []).append(definition)
     situation = _Situation(
         near,
-        types_of_receiver(near, text, by_name),
+        types_of_receiver(near, text, by_name, _setters(near.last, (own.outline, *outlines))),
         bases_of_scope(near, by_name),
         used,
         telling,
         frozenset(identifiers(text)),
+        _private_share(text),
         {},
     )
     weighed = (
@@ -92,6 +101,19 @@ def pieces_of_definitions(
     for worth, why, file, outline, number in nlargest(most, weighed, key=itemgetter(0)):
         brief = not _is_named(outline[number], file, situation)
         yield Piece(file.path, tuple(_lines(outline, number, brief=brief)), worth, why)
+
+
+def _private_share(text: str) -> float:
+    names = [name for receiver, name in _MEMBER.findall(text) if receiver not in SELF]
+    return sum(name.startswith("_") for name in names) / (len(names) or 1)
+
+
+def _setters(name: str, outlines: Iterable[Outline]) -> Iterator[tuple[str, str]]:
+    """Yield the headers of the attributes of a name and of the functions that set them."""
+    for outline in outlines:
+        for definition in outline:
+            if definition.kind == "field" and definition.name == name and definition.parent >= 0:
+                yield definition.header, outline[definition.parent].header
 
 
 def _short_files(files: Iterable[Reached], workspace: Workspace) -> Iterator[Piece]:
@@ -192,7 +214,8 @@ def _discount(name: str, owner: Definition | None, file: Reached, at: _Situation
     share = _BY_DISTANCE[file.distance]
     if name.startswith("_") and at.near.last not in SELF:
         is_sure = at.near.last in file.modules if owner is None else owner.name in at.types
-        share *= _PRIVATE_OF_TYPE if is_sure else _PRIVATE
+        usual = _PRIVATE_OF_TYPE if is_sure else _PRIVATE
+        share *= min(1.0, usual + _PRIVATE_HERE * at.private)
     if not name.startswith(at.near.typed):
         share *= _OTHER_THAN_TYPED
     return share * _KNOWN_ALREADY if name in at.known else share

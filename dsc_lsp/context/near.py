@@ -18,10 +18,8 @@ _HALF_LIFE = 6.0
 _CURSOR_LINE = 3.0
 _AFTER = 0.5
 _QUOTED = re.compile(r"[\"'`“‘]([^\W\d][\w.:]*)")
-_RECEIVER = re.compile(
-    r"([^\W\d]\w*(?:\([^()]*\))?(?:(?:\?\.|\.|->|::)[^\W\d]\w*(?:\([^()]*\))?)*)(?:\?\.|\.|->|::)"
-    r"(\w*)$"
-)
+_NAME = r"[^\W\d]\w*(?:\([^()]*\)|\[[^\[\]]*\])*"
+_RECEIVER = re.compile(rf"({_NAME}(?:(?:\?\.|\.|->|::){_NAME})*)(?:\?\.|\.|->|::)(\w*)$")
 _COMMON = frozenset(
     re.findall(
         r"\w+",
@@ -55,8 +53,8 @@ class Near:
 
     @property
     def last(self) -> str:
-        """The name right before the dot, without a call's arguments; empty without a dot."""
-        return self.receiver[-1].partition("(")[0] if self.receiver else ""
+        """The name right before the dot, without arguments and indices; empty without a dot."""
+        return re.split(r"[(\[]", self.receiver[-1], maxsplit=1)[0] if self.receiver else ""
 
 
 def near(cursor: Cursor, reported: Sequence[tuple[int, str]] = ()) -> Near:
@@ -123,8 +121,7 @@ def _receiver(before: str) -> tuple[tuple[str, ...], str]:
     if found is None:
         typed = re.search(r"\w*$", before)
         return (), typed[0] if typed else ""
-    names = re.split(r"\?\.|\.|->|::", found[1])
-    return tuple(names), found[2]
+    return tuple(re.findall(_NAME, found[1])), found[2]
 
 
 def _callees(before: str) -> Iterator[str]:

@@ -3,12 +3,17 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from dsc_lsp.repository.imports import Import
+from dsc_lsp.repository.words import plain
 from dsc_lsp.repository.workspace import Resolved, Workspace
 
 _MOST_FILES = 48
+_MOST_WITH_TYPE = 3
+_MOST_TYPES_LOOKED_AT = 400
 _MOST_STEPS = 3
+_LEAST_LETTERS = 3
 _MOST_HANDED_ON = 400
 _HANDING_ON = ("/__init__.py", "/index.ts", "/index.js", "/mod.rs")
 _STEM = re.compile(r"(/__init__|/index|/mod)?(\.d)?\.\w+$")
@@ -49,6 +54,28 @@ def reached(path: str, entries: Resolved, workspace: Workspace) -> list[Reached]
         found.setdefault(sibling, Reached(sibling, 3))
     found.pop(path, None)
     return sorted(found.values(), key=_rank)[:_MOST_FILES]
+
+
+def called_like(name: str, ending: str, workspace: Workspace) -> list[Reached]:
+    """Return a few files with a type that is called like a value, or called so themselves.
+
+    ``ending`` is that of such a file. They count like what an imported file imports: nothing says that it is this type.
+    """
+    sought = plain(name)
+    one = sought.removesuffix("s")
+    if len(one) < _LEAST_LETTERS:
+        return []
+    exact: list[str] = []
+    alike: list[str] = []
+    for path, names in workspace.files_with_type(one, _MOST_TYPES_LOOKED_AT):
+        if f" {sought} " in names or f" {one} " in names:
+            exact.append(path)
+        elif f"{one} " in names or f" {one}" in names:
+            alike.append(path)
+    called_so = workspace.paths.by_name.get(name + ending, ())
+    # What many are called says nothing.
+    chosen = (found for found in (exact, called_so, alike) if len(found) <= _MOST_WITH_TYPE)
+    return [Reached(path, 2) for path in dict.fromkeys(chain.from_iterable(chosen))]
 
 
 def _rank(file: Reached) -> tuple[int, bool]:

@@ -5,10 +5,11 @@ wrong guess costs a few tokens.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from dsc_lsp.context.near import Near
 from dsc_lsp.repository.outlines import Definition
+from dsc_lsp.repository.words import plain
 
 ByName = Mapping[str, list[Definition]]
 """All definitions that can be reached, by name."""
@@ -27,10 +28,21 @@ _DECLARED = 0.9
 _RESULT = 0.8
 _ATTRIBUTE = 0.6
 _FURTHER_BASE = 0.8
+_TYPE_ARGUMENTS = re.compile(r"\[[^\[\]]*\]|<[^<>]*>")
+"""A type's arguments: of ``Base[Item]`` the members of ``Base`` are inherited, not ``Item``'s."""
+_CALLED_SO = 0.6
+_CALLED_LIKE = 0.3
+_LEAST_LETTERS = 3
+_GIVEN = re.compile(r"=\s*([^\W\d]\w*)\s*$")
 
 
-def types_of_receiver(near: Near, text: str, by_name: ByName) -> dict[str, float]:
-    """Return the types that what stands before the dot may have, with how sure that is."""
+def types_of_receiver(
+    near: Near, text: str, by_name: ByName, setters: Iterable[tuple[str, str]]
+) -> dict[str, float]:
+    """Return the types that what stands before the dot may have, with how sure that is.
+
+    ``setters`` are the headers of attributes called like it and of the functions that set them.
+    """
     name = near.last
     if not name:
         return {}
@@ -44,7 +56,33 @@ def types_of_receiver(near: Near, text: str, by_name: ByName) -> dict[str, float
             result.setdefault(found, _RESULT)
     for found in _mentioned(name, by_name, ("field", "value", "function")):
         result.setdefault(found, _ATTRIBUTE)
+    for field, function in setters:
+        given = _GIVEN.search(field)
+        for found in _declared(given[1], function) if given is not None else ():
+            result.setdefault(found, _ATTRIBUTE)
+    for found, sure in _called_like(name, by_name).items():
+        result.setdefault(found, sure)
     return _with_bases(result, by_name)
+
+
+def _called_like(name: str, by_name: ByName) -> dict[str, float]:
+    """Return the types that are called like a value, in full or but for words before or after."""
+    sought = plain(name).removesuffix("s")
+    if len(sought) < _LEAST_LETTERS:
+        return {}
+    found: dict[str, float] = {}
+    for type_name, definitions in by_name.items():
+        own = plain(type_name)
+        if (
+            (sought in own or own in sought)
+            and len(own) >= _LEAST_LETTERS
+            and any(d.kind == "type" for d in definitions)
+        ):
+            if sought == own:
+                found[type_name] = _CALLED_SO
+            elif own.endswith(sought) or own.startswith(sought) or sought.endswith(own):
+                found[type_name] = _CALLED_LIKE
+    return found
 
 
 def bases_of_scope(near: Near, by_name: ByName) -> dict[str, float]:
@@ -72,7 +110,7 @@ def _with_bases(types: dict[str, float], by_name: ByName) -> dict[str, float]:
 
 
 def _names(text: str) -> list[str]:
-    head = text.partition("{")[0]
+    head = _TYPE_ARGUMENTS.sub("", text.partition("{")[0])
     return [name for name in _WORD.findall(head) if name not in _NO_BASE]
 
 

@@ -42,9 +42,9 @@ def used_after_receiver(path: str, near: Near, workspace: Workspace) -> Used:
     receiver = near.last
     if not receiver or receiver in SELF:
         return Used({}, ())
-    outer = near.receiver[-2].partition("(")[0] if len(near.receiver) > 1 else ""
+    outer = re.split(r"[(\[]", near.receiver[-2], maxsplit=1)[0] if len(near.receiver) > 1 else ""
     after = re.compile(
-        rf"(?:\b(\w+)(?:\?\.|\.|->|::))?\b{re.escape(receiver)}(?:\(\))?(?:\?\.|\.|->|::)([^\W\d]\w*)"
+        rf"(?:\b(\w+)(?:\?\.|\.|->|::))?\b{re.escape(receiver)}(?:\(\)|\[\w+\])?(?:\?\.|\.|->|::)([^\W\d]\w*)"
     )
     found: dict[str, _Name] = {}
     for place, number, line in _lines_with(receiver, path, workspace):

@@ -14,7 +14,7 @@ from dsc_lsp.repository.imports import Import, imports_in
 from dsc_lsp.repository.outlines import Definition, Outline, outline_in
 from dsc_lsp.repository.texts import language_name
 from dsc_lsp.repository.trees import matches, parse
-from dsc_lsp.repository.words import words
+from dsc_lsp.repository.words import plain, words
 
 CHUNK_LINES = 20
 """Lines of a piece that is found by its words."""
@@ -80,6 +80,12 @@ def packed(structure: Structure) -> bytes:
     """Return a structure as it is kept."""
     rows = (structure.outline, structure.imports)
     return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
+
+
+def type_names(outline: Outline) -> str:
+    """Return how the types of an outline are called, ``plain``, each between blanks."""
+    names = dict.fromkeys(plain(one.name) for one in outline if one.kind == "type")
+    return f" {' '.join(names)} " if names else ""
 
 
 def structure_in(data: bytes) -> Structure:

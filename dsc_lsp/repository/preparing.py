@@ -12,7 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from dsc_lsp.repository.contents import Contents, contents_of, packed, structure_of, text_in
+from dsc_lsp.repository.contents import (
+    Contents,
+    contents_of,
+    packed,
+    structure_of,
+    text_in,
+    type_names,
+)
 from dsc_lsp.repository.files import read
 from dsc_lsp.repository.paths import FileState
 from dsc_lsp.repository.store import Store, Unparsed
@@ -20,8 +27,8 @@ from dsc_lsp.repository.store import Store, Unparsed
 Prepared: TypeAlias = list[tuple[FileState, Contents | None]]
 """Files with their contents; one that holds no code has none."""
 
-Parsed: TypeAlias = list[tuple[int, bytes]]
-"""The numbers of files with their structures as they are kept."""
+Parsed: TypeAlias = list[tuple[int, bytes, str]]
+"""The numbers of files with their structures as they are kept, and the names of their types."""
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -90,7 +97,8 @@ def _prepare(root: Path, states: Sequence[FileState]) -> Prepared:
 
 
 def _parse(files: Sequence[Unparsed]) -> Parsed:
-    return [(file, packed(structure_of(path, text_in(text)))) for file, path, text in files]
+    structures = ((file, structure_of(path, text_in(text))) for file, path, text in files)
+    return [(file, packed(one), type_names(one.outline)) for file, one in structures]
 
 
 def _unparsed(store: Store) -> Iterator[list[Unparsed]]:

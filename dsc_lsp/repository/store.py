@@ -50,6 +50,7 @@ CREATE TABLE contents (file INTEGER PRIMARY KEY, text BLOB NOT NULL);
 CREATE TABLE gone (file INTEGER PRIMARY KEY);
 CREATE TABLE unparsed (file INTEGER PRIMARY KEY);
 CREATE TABLE structures (file INTEGER PRIMARY KEY, structure BLOB NOT NULL);
+CREATE TABLE types (file INTEGER PRIMARY KEY, names TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (
   content_words, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '_'");
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
@@ -187,10 +188,29 @@ class Store:
         """Return how many files have no structure yet."""
         return self._database.execute("SELECT count(*) FROM unparsed").fetchone()[0]
 
-    def put_structures(self, structures: Iterable[tuple[int, bytes]]) -> None:
-        """Keep the structures of files by their numbers, where these are still ``unparsed``."""
+    def files_with_type(self, part: str, limit: int) -> list[tuple[str, str]]:
+        """Return files with the types that they define (``type_names``), one with ``part`` in it.
+
+        Which of more than ``limit`` is not said.
+        """
+        rows = self._database.execute(
+            "SELECT path, names FROM types JOIN files ON file = id WHERE instr(names, ?) LIMIT ?",
+            (part, limit),
+        )
+        return rows.fetchall()
+
+    def put_structures(self, structures: Iterable[tuple[int, bytes, str]]) -> None:
+        """Keep the structures of files by their numbers, where these are still ``unparsed``.
+
+        With each go the names of its types (``type_names``).
+        """
         with self._database:
-            for file, structure in structures:
+            for file, structure, names in structures:
+                if names:
+                    self._database.execute(
+                        "INSERT INTO types SELECT file, ? FROM unparsed WHERE file = ?",
+                        (names, file),
+                    )
                 self._database.execute(
                     "INSERT INTO structures SELECT file, ? FROM unparsed WHERE file = ?",
                     (structure, file),
@@ -285,6 +305,7 @@ class Store:
             self._database.execute("INSERT INTO gone VALUES (?)", (file,))
             self._database.execute("DELETE FROM unparsed WHERE file = ?", (file,))
             self._database.execute("DELETE FROM structures WHERE file = ?", (file,))
+            self._database.execute("DELETE FROM types WHERE file = ?", (file,))
 
 
 def _open(path: Path | None) -> sqlite3.Connection:

@@ -56,6 +56,11 @@ def words_of(identifier: str) -> tuple[str, ...]:
     return _words[identifier]
 
 
+def plain(identifier: str) -> str:
+    """Return an identifier without what tells a value from its type: cases and underscores."""
+    return identifier.replace("_", "").lower()
+
+
 def words(texts: Iterable[str]) -> Iterable[str]:
     """Yield for each text its words with blanks between, each identifier once."""
     for text in texts:

@@ -102,6 +102,10 @@ class Workspace:
         others = self.paths.by_folder.get(posixpath.dirname(path), ())
         return tuple(other for other in others if other != path)
 
+    def files_with_type(self, part: str, limit: int) -> list[tuple[str, str]]:
+        """Return files with the names of their types, one of which has ``part`` in it."""
+        return self.store.files_with_type(part, limit)
+
     def search(self, words: Iterable[str], limit: int) -> list[Hit]:
         """Return the chunks that BM25 ranks highest."""
         return self.store.search(list(words), limit)

@@ -58,11 +58,13 @@ def test_a_file_is_unparsed_until_its_structure_is_there_and_again_when_it_is_pu
     assert store.structure("a.py") is None
     (before,) = store.unparsed(0, 10)
     store.put([(FileState("a.py", 2, 2), contents_of(text))])
-    store.put_structures([(before.file, packed(structure))])
+    store.put_structures([(before.file, packed(structure), " gone ")])
     assert store.structure("a.py") is None, "of a text that is there no more"
     (now,) = store.unparsed(0, 10)
-    store.put_structures([(now.file, packed(structure))])
+    store.put_structures([(now.file, packed(structure), " shop shopkeeper ")])
     assert store.structure("a.py") == structure
+    assert not store.files_with_type("gone", 10)
+    assert store.files_with_type("keeper", 10) == [("a.py", " shop shopkeeper ")]
     assert (store.unparsed(0, 10), store.unparsed_count()) == ([], 0)
     store.close()
 
