@@ -80,7 +80,7 @@ def _by_worth_and_length(piece: Piece) -> float:
 
     A guess of the tokens is enough here: what is taken is counted.
     """
-    last = piece.lines if piece.is_whole else piece.lines[-_PRICED_LINES:]
+    last = piece.lines if piece.is_whole else piece.lines[piece.shared :][-_PRICED_LINES:]
     tokens = sum(len(line) for _, line in last) / _CHARACTERS_A_TOKEN
     return -piece.worth / (_LEAST_PRICE + tokens) ** _PRICE_POWER
 

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
@@ -42,6 +43,7 @@ _OTHER_THAN_TYPED = 0.3
 _KNOWN_ALREADY = 0.7
 _LEAST_REASON = 0.9
 _LONG_HEADER = 3
+_NAMED_AGAIN = 0.5
 _SHORT_LINES = 80
 _SHORT_FILE = 1.0
 _MEMBER = re.compile(r"(\w+)\.([^\W\d]\w*)")
@@ -98,9 +100,16 @@ def pieces_of_definitions(
         for file, outline in zip(files, outlines, strict=True)
         for number in range(len(outline))
     )
+    named = Counter[str]()
     for worth, why, file, outline, number in nlargest(most, weighed, key=itemgetter(0)):
-        brief = not _is_named(outline[number], file, situation)
-        yield Piece(file.path, tuple(_lines(outline, number, brief=brief)), worth, why)
+        definition = outline[number]
+        brief = not _is_named(definition, file, situation)
+        around = tuple(_lines_around(outline, number))
+        lines = tuple(_lines(definition, brief=brief))
+        # What one class has said of a name helps with that of another, too.
+        worth *= _NAMED_AGAIN ** named[definition.name]
+        named[definition.name] += 1
+        yield Piece(file.path, (*around, *lines), worth, why, shared=len(around))
 
 
 def _private_share(text: str) -> float:
@@ -230,11 +239,16 @@ def _owner(outline: Outline, definition: Definition) -> Definition | None:
     return None
 
 
-def _lines(outline: Outline, number: int, *, brief: bool) -> Iterator[tuple[int, str]]:
-    """Yield the header's lines, those of what it stands in before it."""
-    definition = outline[number]
-    if definition.parent >= 0:
-        yield from _lines(outline, definition.parent, brief=False)
+def _lines_around(outline: Outline, number: int) -> Iterator[tuple[int, str]]:
+    """Yield the headers of what a definition stands in, the outermost first."""
+    parent = outline[number].parent
+    if parent >= 0:
+        yield from _lines_around(outline, parent)
+        yield from _lines(outline[parent], brief=outline[parent].kind == "function")
+
+
+def _lines(definition: Definition, *, brief: bool) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a header; a long one, where ``brief``, without types."""
     lines = definition.header.split("\n")
     if brief and len(lines) > _LONG_HEADER:
         lines = _without_types(lines)

@@ -15,7 +15,7 @@ from dsc_lsp.repository.contents import Structure, structure_of
 from dsc_lsp.repository.plan import Piece, Plan, Recent
 from dsc_lsp.repository.workspace import Workspace
 
-_WORTH_OF_SIMILAR = 3.0
+_WORTH_OF_SIMILAR = 6.0
 _WORTH_OF_USED = 3.0
 _WORTH_KEPT = 0.7
 _MOST_PIECES = 1_000

@@ -14,7 +14,7 @@ class Piece:
     ``lines`` are numbered from 0 as in the file, so that pieces of one file merge in its order;
     the text of a line may be less than what the file has (a header without its body).
     ``worth`` is comparable among all pieces at one cursor. ``is_whole`` says that the lines are
-    all that the file has.
+    all that the file has. The first ``shared`` lines are those that it stands in, as others do.
     """
 
     path: str
@@ -22,6 +22,7 @@ class Piece:
     worth: float
     why: str
     is_whole: bool = False
+    shared: int = 0
 
 
 @dataclass(frozen=True, eq=False)
