@@ -3,14 +3,14 @@
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
 from operator import itemgetter
 
 from dsc_lsp.context.near import SELF, Near
 from dsc_lsp.context.reach import Reached, called_like, reached
-from dsc_lsp.context.types import bases_of_scope, types_of_receiver
+from dsc_lsp.context.types import bases_of_scope, other_names, types_of_receiver
 from dsc_lsp.repository.contents import Structure
 from dsc_lsp.repository.outlines import Definition, Outline
 from dsc_lsp.repository.plan import Piece
@@ -77,8 +77,13 @@ def pieces_of_definitions(
     """
     files = reached(path, workspace.resolve(path, own.imports), workspace)
     near_files = {path, *(file.path for file in files)}
-    guessed = called_like(near.last, posixpath.splitext(path)[1], workspace)
-    files += [file for file in guessed if file.path not in near_files]
+    names = dict.fromkeys([near.last, *other_names(near)])
+    ending = posixpath.splitext(path)[1]
+    guessed = (file for name in names for file in called_like(name, ending, workspace))
+    for file in guessed:
+        if file.path not in near_files:
+            near_files.add(file.path)
+            files.append(file)
     yield from _short_files(files, workspace)
     outlines = [workspace.structure(file.path).outline for file in files]
     by_name: dict[str, list[Definition]] = {}
@@ -87,7 +92,7 @@ def pieces_of_definitions(
             by_name.setdefault(definition.name, []).append(definition)
     situation = _Situation(
         near,
-        types_of_receiver(near, text, by_name, _setters(near.last, (own.outline, *outlines))),
+        types_of_receiver(near, text, by_name, _setters(names, (own.outline, *outlines))),
         bases_of_scope(near, by_name),
         used,
         telling,
@@ -107,9 +112,9 @@ def pieces_of_definitions(
         around = tuple(_lines_around(outline, number))
         lines = tuple(_lines(definition, brief=brief))
         # What one class has said of a name helps with that of another, too.
-        worth *= _NAMED_AGAIN ** named[definition.name]
+        left = _NAMED_AGAIN ** named[definition.name]
         named[definition.name] += 1
-        yield Piece(file.path, (*around, *lines), worth, why, shared=len(around))
+        yield Piece(file.path, (*around, *lines), left * worth, why, shared=len(around))
 
 
 def _private_share(text: str) -> float:
@@ -117,12 +122,17 @@ def _private_share(text: str) -> float:
     return sum(name.startswith("_") for name in names) / (len(names) or 1)
 
 
-def _setters(name: str, outlines: Iterable[Outline]) -> Iterator[tuple[str, str]]:
-    """Yield the headers of the attributes of a name and of the functions that set them."""
+def _setters(
+    names: Collection[str], outlines: Iterable[Outline]
+) -> dict[str, list[tuple[str, str]]]:
+    """Return the headers of the attributes of some names and of the functions that set them."""
+    found: dict[str, list[tuple[str, str]]] = {}
     for outline in outlines:
         for definition in outline:
-            if definition.kind == "field" and definition.name == name and definition.parent >= 0:
-                yield definition.header, outline[definition.parent].header
+            if definition.kind == "field" and definition.name in names and definition.parent >= 0:
+                headers = (definition.header, outline[definition.parent].header)
+                found.setdefault(definition.name, []).append(headers)
+    return found
 
 
 def _short_files(files: Iterable[Reached], workspace: Workspace) -> Iterator[Piece]:

@@ -38,7 +38,8 @@ class Near:
     ``identifiers`` and ``words`` (identifiers in lower case and their parts) have weights that
     fall with the distance from the cursor. ``receiver`` are the names before the dot at the
     cursor, outermost first, ``callees`` the functions in whose calls the cursor is, innermost
-    first. ``scope`` are the lines that open the blocks around the cursor, innermost first.
+    first. ``last`` is the name right before the dot, without arguments and indices; empty without
+    a dot. ``scope`` are the lines that open the blocks around the cursor, innermost first.
     ``text_before`` ends at the cursor, ``text_after`` begins with the next line.
     """
 
@@ -47,14 +48,10 @@ class Near:
     identifiers: Mapping[str, float]
     words: Mapping[str, float]
     receiver: tuple[str, ...]
+    last: str
     typed: str
     callees: tuple[str, ...]
     scope: tuple[str, ...]
-
-    @property
-    def last(self) -> str:
-        """The name right before the dot, without arguments and indices; empty without a dot."""
-        return re.split(r"[(\[]", self.receiver[-1], maxsplit=1)[0] if self.receiver else ""
 
 
 def near(cursor: Cursor, reported: Sequence[tuple[int, str]] = ()) -> Near:
@@ -89,10 +86,16 @@ def near(cursor: Cursor, reported: Sequence[tuple[int, str]] = ()) -> Near:
         identifiers=by_identifier,
         words=_weighted_words(by_identifier),
         receiver=receiver,
+        last=name_of(receiver[-1]) if receiver else "",
         typed=typed,
         callees=tuple(_callees(f"{before}\n{cursor.line_before}")),
         scope=tuple(_scope(cursor)),
     )
+
+
+def name_of(part: str) -> str:
+    """Return a part of a receiver without arguments and indices."""
+    return re.split(r"[(\[]", part, maxsplit=1)[0]
 
 
 def around(cursor: Cursor) -> str:

@@ -59,7 +59,8 @@ def reached(path: str, entries: Resolved, workspace: Workspace) -> list[Reached]
 def called_like(name: str, ending: str, workspace: Workspace) -> list[Reached]:
     """Return a few files with a type that is called like a value, or called so themselves.
 
-    ``ending`` is that of such a file. They count like what an imported file imports: nothing says that it is this type.
+    ``ending`` is that of such a file. They count like what an imported file imports, because
+    nothing says that it is this type.
     """
     sought = plain(name)
     one = sought.removesuffix("s")

@@ -57,7 +57,7 @@ def similar(path: str, near: Near, workspace: Workspace, viewed: Sequence[str]) 
         worths = [liked * _worth_of_line(line, rarity) for line in chunk]
         if receiver:
             for number, line in enumerate(chunk):
-                if number < len(worths):
+                if number < len(worths) and receiver in line:
                     worths[number] *= _FOLLOWS_RECEIVER ** len(after.findall(line))
         pieces.extend(_windows(hit.path, hit.first_line, chunk, worths))
     rarest = math.log(1 + workspace.chunk_count) or 1.0

@@ -5,7 +5,7 @@ wrong guess costs a few tokens.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dsc_lsp.context.near import Near
 from dsc_lsp.repository.outlines import Definition
@@ -30,6 +30,8 @@ _ATTRIBUTE = 0.6
 _FURTHER_BASE = 0.8
 _TYPE_ARGUMENTS = re.compile(r"\[[^\[\]]*\]|<[^<>]*>")
 """A type's arguments: of ``Base[Item]`` the members of ``Base`` are inherited, not ``Item``'s."""
+_OTHER_NAME = 0.8
+_MOST_OTHER_NAMES = 3
 _CALLED_SO = 0.6
 _CALLED_LIKE = 0.3
 _LEAST_LETTERS = 3
@@ -37,11 +39,11 @@ _GIVEN = re.compile(r"=\s*([^\W\d]\w*)\s*$")
 
 
 def types_of_receiver(
-    near: Near, text: str, by_name: ByName, setters: Iterable[tuple[str, str]]
+    near: Near, text: str, by_name: ByName, setters: Mapping[str, Sequence[tuple[str, str]]]
 ) -> dict[str, float]:
     """Return the types that what stands before the dot may have, with how sure that is.
 
-    ``setters`` are the headers of attributes called like it and of the functions that set them.
+    ``setters`` are, by name, the headers of attributes and of the functions that set them.
     """
     name = near.last
     if not name:
@@ -54,15 +56,34 @@ def types_of_receiver(
     for callable_ in list(result):
         for found in _mentioned(callable_, by_name, ("function",)):
             result.setdefault(found, _RESULT)
-    for found in _mentioned(name, by_name, ("field", "value", "function")):
-        result.setdefault(found, _ATTRIBUTE)
+    for known_as, share in ((name, 1.0), *((other, _OTHER_NAME) for other in other_names(near))):
+        for found in _mentioned(known_as, by_name, ("field", "value", "function")):
+            result.setdefault(found, share * _ATTRIBUTE)
+        for found in _said_by_setters(setters.get(known_as, ())):
+            result.setdefault(found, share * _ATTRIBUTE)
+        for found, sure in _called_like(known_as, by_name).items():
+            result.setdefault(found, share * sure)
+    return _with_bases(result, by_name)
+
+
+def other_names(near: Near) -> list[str]:
+    """Return what the receiver is taken from: ``x = a.name``, ``for x in names``."""
+    word = re.escape(near.last)
+    found: dict[str, None] = {}
+    for pattern in (
+        rf"\b{word}\s*=\s*(?:await\s+)?(?:\w+(?:\(\))?\.)+(\w+)\s*(?:\(|\[|$)",
+        rf"\bfor\s+(?:\w+,\s*)*{word}\b[^:\n]*?\bin\s+(?:\w+\.)*(\w+)",
+    ):
+        found |= dict.fromkeys(re.findall(pattern, near.text_before, re.MULTILINE))
+    found.pop(near.last, None)
+    return list(found)[-_MOST_OTHER_NAMES:] if near.last else []
+
+
+def _said_by_setters(setters: Iterable[tuple[str, str]]) -> Iterator[str]:
     for field, function in setters:
         given = _GIVEN.search(field)
-        for found in _declared(given[1], function) if given is not None else ():
-            result.setdefault(found, _ATTRIBUTE)
-    for found, sure in _called_like(name, by_name).items():
-        result.setdefault(found, sure)
-    return _with_bases(result, by_name)
+        if given is not None:
+            yield from _declared(given[1], function)
 
 
 def _called_like(name: str, by_name: ByName) -> dict[str, float]:

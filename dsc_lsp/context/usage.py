@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from dsc_lsp.context.near import SELF, Near
+from dsc_lsp.context.near import SELF, Near, name_of
 from dsc_lsp.repository.plan import Piece
 from dsc_lsp.repository.store import CHUNK_LINES
 from dsc_lsp.repository.words import identifiers, words_of
@@ -42,7 +42,7 @@ def used_after_receiver(path: str, near: Near, workspace: Workspace) -> Used:
     receiver = near.last
     if not receiver or receiver in SELF:
         return Used({}, ())
-    outer = re.split(r"[(\[]", near.receiver[-2], maxsplit=1)[0] if len(near.receiver) > 1 else ""
+    outer = name_of(near.receiver[-2]) if len(near.receiver) > 1 else ""
     after = re.compile(
         rf"(?:\b(\w+)(?:\?\.|\.|->|::))?\b{re.escape(receiver)}(?:\(\)|\[\w+\])?(?:\?\.|\.|->|::)([^\W\d]\w*)"
     )

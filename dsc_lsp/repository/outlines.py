@@ -5,6 +5,7 @@ out, and the whole definition is ``@type`` (what has members), ``@function``, ``
 ``@field`` (an attribute that a function sets).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from dsc_lsp.repository.trees import matches, parse, text_of
 
 _LONGEST_HEADER = 400
 _LONGEST_VALUE = 160
+_COMMENTS = re.compile(r"(?<=[:{])(?:\s*\n\s*(?:#|//).*)+$")
 _MOST_DEFINITIONS = 4_000
 
 
@@ -107,7 +109,8 @@ def _header(whole: Node, body: Node | None, data: bytes, kind: str) -> str:
     most = _LONGEST_VALUE if kind in ("value", "field") else _LONGEST_HEADER
     if body is None and (len(text) > most or ("\n" in text and kind in ("value", "field"))):
         text = text.split("\n", 1)[0][:most].rstrip()
-    return text[:_LONGEST_HEADER]
+    # What a block begins with is not in its node where it is a comment.
+    return _COMMENTS.sub("", text[:_LONGEST_HEADER])
 
 
 def _with_decorators(node: Node) -> Node:
