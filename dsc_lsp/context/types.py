@@ -34,6 +34,7 @@ _OTHER_NAME = 0.8
 _MOST_OTHER_NAMES = 3
 _CALLED_SO = 0.6
 _CALLED_LIKE = 0.3
+_BY_INITIALS = 0.4
 _LEAST_LETTERS = 3
 _GIVEN = re.compile(r"=\s*([^\W\d]\w*)\s*$")
 
@@ -87,23 +88,32 @@ def _said_by_setters(setters: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _called_like(name: str, by_name: ByName) -> dict[str, float]:
-    """Return the types that are called like a value, in full or but for words before or after."""
-    sought = plain(name).removesuffix("s")
+    """Return the types that are called like a value, in full or but for words before or after.
+
+    A short value may be called by a type's initials (``ws``: ``WorkerState``).
+    """
+    types = (one for one, found in by_name.items() if any(d.kind == "type" for d in found))
+    sought = plain(name)
     if len(sought) < _LEAST_LETTERS:
-        return {}
+        of_two = len(sought) > 1
+        return {one: _BY_INITIALS for one in types if of_two and _initials(one) == sought}
+    sought = sought.removesuffix("s")
     found: dict[str, float] = {}
-    for type_name, definitions in by_name.items():
+    for type_name in types:
         own = plain(type_name)
-        if (
-            (sought in own or own in sought)
-            and len(own) >= _LEAST_LETTERS
-            and any(d.kind == "type" for d in definitions)
+        if own == sought:
+            found[type_name] = _CALLED_SO
+        elif (
+            own.startswith(sought)
+            or own.endswith(sought)
+            or (len(own) >= _LEAST_LETTERS and sought.endswith(own))
         ):
-            if sought == own:
-                found[type_name] = _CALLED_SO
-            elif own.endswith(sought) or own.startswith(sought) or sought.endswith(own):
-                found[type_name] = _CALLED_LIKE
+            found[type_name] = _CALLED_LIKE
     return found
+
+
+def _initials(name: str) -> str:
+    return "".join(filter(str.isupper, name)).lower()
 
 
 def bases_of_scope(near: Near, by_name: ByName) -> dict[str, float]:
