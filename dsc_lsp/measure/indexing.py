@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import IO
 
 import psutil
 
@@ -93,7 +95,7 @@ class Opened:
         }
 
 
-async def opened(root: Path) -> tuple[Opened, Repository]:
+async def opened(root: Path, stacks: IO[bytes] | None = None) -> tuple[Opened, Repository]:
     """Open a folder as the server does, and wait until all of it is known."""
     repository, result = Repository(context.plan), Opened()
     known, start = asyncio.Event(), time.perf_counter()
@@ -114,7 +116,7 @@ async def opened(root: Path) -> tuple[Opened, Repository]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        looks = asyncio.create_task(looks_until(over))
+        looks = asyncio.create_task(looks_until(over, stacks))
         await asyncio.to_thread(repository.open_folders, (root,), report, scan=False)
         await known.wait()
         done = await asyncio.to_thread(repository.wait_until_known, _PATIENCE_SECONDS)
@@ -195,16 +197,16 @@ def _cpu_seconds(process: psutil.Process) -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-async def _measured(root: Path, places: int) -> dict[str, object]:
+async def _measured(root: Path, places: int, stacks: IO[bytes] | None) -> dict[str, object]:
     over = asyncio.Event()
     rest = asyncio.create_task(looks_until(over))
     await asyncio.sleep(_REST_SECONDS)
     over.set()
     resting = (await rest).as_json()
-    cold, repository = await opened(root)
+    cold, repository = await opened(root, stacks)
     await asyncio.to_thread(repository.close_folders)
     size = sum(file.stat().st_size for file in index_path(root).parent.glob("*")) / 1e6
-    warm, repository = await opened(root)
+    warm, repository = await opened(root, stacks)
     keys = await typed(repository, root, places)
     await asyncio.to_thread(repository.close_folders)
     return {
@@ -224,11 +226,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--places", type=int, default=60, help="places to type at")
+    parser.add_argument("--stacks", type=Path, help="where to write what held up the event loop")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as cache, ExitStack() as files:
+        stacks = files.enter_context(chosen.stacks.open("wb")) if chosen.stacks else None
         os.environ["XDG_CACHE_HOME"] = cache
         shorten_pauses()  # as in the server
-        found = asyncio.run(_measured(chosen.folder.absolute(), chosen.places))
+        found = asyncio.run(_measured(chosen.folder.absolute(), chosen.places, stacks))
     print(json.dumps(found, indent=1))
     return 0
 

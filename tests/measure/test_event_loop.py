@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,18 +13,24 @@ from dsc_lsp.measure import event_loop
 from dsc_lsp.measure.lateness import Looks, looks_until
 
 
-def test_what_holds_the_interpreter_is_blamed_for_it() -> None:
+def test_what_holds_the_interpreter_is_blamed_for_it(tmp_path: Path) -> None:
+    def hold() -> None:
+        sum(range(3_000_000))  # one call, which lets nobody else go on
+
     async def looked() -> Looks:
         over = asyncio.Event()
-        looks = asyncio.create_task(looks_until(over))
-        await asyncio.sleep(0)
-        await asyncio.to_thread(sum, range(3_000_000))  # one call, which lets nobody else go on
-        over.set()
-        return await looks
+        with (tmp_path / "stacks").open("wb") as stacks:
+            looks = asyncio.create_task(looks_until(over, stacks))
+            await asyncio.sleep(0)
+            await asyncio.to_thread(hold)
+            over.set()
+            return await looks
 
     looks = asyncio.run(looked())
 
     assert max(looks.held) > 5
+    assert sys.platform != "linux" or max(looks.interpreter) > 5
+    assert b"in hold\n" in (tmp_path / "stacks").read_bytes()
     assert all(held <= late for held, late in zip(looks.held, looks.late, strict=True) if held)
 
 
