@@ -92,7 +92,7 @@ class _Indexer:
         if "folders" in command:
             self._keep([Path(folder) for folder in command["folders"]])
         changed = command.get("changed", ())
-        if any(os.path.basename(path) in _RULES for path in changed):  # noqa: PTH119
+        if any(self._changes_others(path) for path in changed):
             self._begin_all()
         for path in changed:
             self._reread(path)
@@ -173,6 +173,12 @@ class _Indexer:
         indexing.forget_unsaved(store)
         indexing.forget_old_indexes(path.parent)
         self._stores[root] = store
+
+    def _changes_others(self, path: str) -> bool:
+        """Whether a change of a path changes more than one file: it names a folder, or rules."""
+        if os.path.basename(path) in _RULES or os.path.isdir(path):  # noqa: PTH112, PTH119
+            return True
+        return any(store.has_below(relative) for _, store, relative in self._places(path))
 
     def _reread(self, path: str) -> None:
         for root, store, relative in self._places(path):

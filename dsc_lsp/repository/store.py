@@ -119,6 +119,12 @@ class Store:
         """Return the paths of the files that have a text."""
         return frozenset(self.numbers())
 
+    def has_below(self, folder: str) -> bool:
+        """Whether there are files in a folder, by its path."""
+        query = "SELECT 1 FROM files WHERE path > ? AND path < ? LIMIT 1"
+        below = (f"{folder}/", f"{folder}0")  # what follows the slash
+        return self._database.execute(query, below).fetchone() is not None
+
     def put(self, files: Iterable[tuple[FileState, Contents | None]]) -> None:
         """Know files anew, in one transaction; one without contents is known to be of no use."""
         with self._database:

@@ -25,6 +25,13 @@ def register(server: Server) -> None:
     """Connect each message to its handler, with the options that the client is told."""
     for method, handler in _HANDLERS.items():
         server.feature(method)(handler)
+    # Folders, too: who watches files is not always told of those in a folder that is renamed.
+    anything = types.FileOperationPattern("**/*")
+    everywhere = types.FileOperationRegistrationOptions(
+        [types.FileOperationFilter(anything, scheme="file")]
+    )
+    server.feature(types.WORKSPACE_DID_RENAME_FILES, everywhere)(workspace.files_renamed)
+    server.feature(types.WORKSPACE_DID_DELETE_FILES, everywhere)(workspace.files_deleted)
     # Without an options object pygls does not advertise inline completion.
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(
         inline_completion

@@ -1,6 +1,7 @@
 """The folders of the workspace: which there are, and what changes in them on the disk."""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,22 @@ async def watch_files(server: Server) -> None:
 
 def files_changed(server: Server, params: types.DidChangeWatchedFilesParams) -> None:
     """Read anew what has changed; documents that are open are known from the editor."""
-    paths = (path_of(change.uri) for change in params.changes)
+    _read_anew(server, (change.uri for change in params.changes))
+
+
+def files_renamed(server: Server, params: types.RenameFilesParams) -> None:
+    """Read anew what was renamed in the editor: of a folder's files no watcher may tell."""
+    uris = (uri for file in params.files for uri in (file.old_uri, file.new_uri))
+    _read_anew(server, uris)
+
+
+def files_deleted(server: Server, params: types.DeleteFilesParams) -> None:
+    """Forget what was deleted in the editor."""
+    _read_anew(server, (file.uri for file in params.files))
+
+
+def _read_anew(server: Server, uris: Iterable[str]) -> None:
+    paths = map(path_of, uris)
     server.repository.files_changed([path for path in paths if path and path.is_absolute()])
 
 

@@ -115,6 +115,27 @@ async def test_a_file_that_changes_on_the_disk_is_read_anew(folder: Path):
         assert await suggested(client, folder) == ""
 
 
+async def test_files_of_a_folder_that_is_renamed_or_deleted_in_the_editor_are_known_by_its_path(
+    folder: Path,
+):
+    old, new = folder / "old", folder / "new"
+    old.mkdir()
+    (folder / "orders.py").rename(old / "orders.py")
+    async with opened(folder) as client:
+        await known(client, 1)
+        old.rename(new)
+        renamed = {"oldUri": old.as_uri(), "newUri": new.as_uri()}
+        client.notify("workspace/didRenameFiles", {"files": [renamed]})
+        await learnt(client)
+        assert list(client.server.repository.roots) == [folder]
+        assert (await suggested(client, folder)).startswith("orders(orders):")
+        (new / "orders.py").unlink()
+        new.rmdir()
+        client.notify("workspace/didDeleteFiles", {"files": [{"uri": new.as_uri()}]})
+        await known(client, 0)
+        assert await suggested(client, folder) == ""
+
+
 async def test_an_open_document_stands_above_the_disk_until_it_is_closed(folder: Path):
     # Another way to write the same path: editors differ in what they escape.
     uri = (folder / "orders.py").as_uri().replace("%20", " ")

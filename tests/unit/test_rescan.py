@@ -74,6 +74,31 @@ def test_files_that_come_change_and_go_are_noticed_without_being_told(
     store.close()
 
 
+def test_a_folder_that_moves_takes_its_files_along(
+    process: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    """Editors tell of the folder alone."""
+    root = tmp_path / "code"
+    (root / "before" / "deep").mkdir(parents=True)
+    (root / "before" / "deep" / "a.py").write_text("a = 1\n")
+    (root / "beforehand.py").write_text("b = 1\n")
+    tell(process, {"folders": [str(root)], "scan": False})
+    wait_until(process, "complete")
+    store = Store(index_path(root))
+    (root / "before").rename(root / "behind")
+    tell(process, {"changed": [str(root / "before")]})
+    wait_until(process, "complete")
+    tell(process, {"tell": "idle"})
+    wait_until(process, "idle")
+    assert store.paths() == {"behind/deep/a.py", "beforehand.py"}
+    (root / "behind").rename(root / "elsewhere")
+    tell(process, {"changed": [str(root / "elsewhere")]})
+    tell(process, {"tell": "idle"})
+    wait_until(process, "idle")
+    assert store.paths() == {"elsewhere/deep/a.py", "beforehand.py"}
+    store.close()
+
+
 def test_files_are_known_before_they_are_parsed_and_parsed_before_it_is_idle(
     process: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
