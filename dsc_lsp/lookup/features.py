@@ -33,6 +33,8 @@ _BLANKS = 80
 """So many blanks and line breaks at most stand between a line and the one before it."""
 _LONGEST_TEXT = 160
 _BREAK_BYTE = ord("\n")
+_NO_RESTS = (None, None)
+_REPEATS_NOTHING = (False, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,9 @@ class Describer(Generic[Score]):
         texts = list(numbers)
         lexemes = [b"\n" if text[0] == _BREAK_BYTE else lexeme_at(text, 0) for text in texts]
         started = word_before(before[-LONGEST:])
+        rests = _rest(last, code), _rest(self._next_line, code) if self._next_line else None
         of_texts = [
-            scoring.text(
-                self._lexeme_fits(lexeme, started, code) + self._whole_fits(text, code, last)
-            )
+            scoring.text(self._lexeme_fits(lexeme, started, code) + _whole_fits(text, rests))
             for text, lexeme in zip(texts, lexemes, strict=True)
         ]
         return Description(
@@ -124,8 +125,11 @@ class Describer(Generic[Score]):
 
     def _lines(self, place: int) -> int:
         """Return how many lines a place is away from the cursor, in the same file."""
-        breaks = self._breaks
-        return abs(bisect_left(breaks, place) - bisect_left(breaks, self._around.ends))
+        return abs(bisect_left(self._breaks, place) - self._line)
+
+    @cached_property
+    def _line(self) -> int:
+        return bisect_left(self._breaks, self._around.ends)
 
     @cached_property
     def _breaks(self) -> "memoryview[int]":
@@ -170,10 +174,18 @@ class Describer(Generic[Score]):
             )
         return (*known, word in code, False, False, False)
 
-    def _whole_fits(self, text: bytes, code: bytes, last: bytes) -> Fits:
-        """Return which lines the cursor's would repeat, were it to go on with a text."""
-        whole = code if text[:1] == b"\n" else code + text.strip()
-        return whole == last, whole == self._next_line != b""
+
+def _rest(line: bytes, code: bytes) -> bytes | None:
+    """Return what a line says behind the code that it begins with, ``None`` if it does not."""
+    return line[len(code) :] if line.startswith(code) else None
+
+
+def _whole_fits(text: bytes, rests: tuple[bytes | None, bytes | None]) -> Fits:
+    """Return whether the cursor's line, were it to go on with a text, would say these rests."""
+    if rests == _NO_RESTS:
+        return _REPEATS_NOTHING
+    said = b"" if text[0] == _BREAK_BYTE else text.strip()
+    return said == rests[0], said == rests[1]
 
 
 def _text_at(data: bytes, place: int) -> bytes:

@@ -16,6 +16,8 @@ from dsc_lsp.lookup.segment import Segment, Text, plain
 _FRESH_BYTES = 64 * 1024
 """Texts of no more bytes than this are looked through at each question; more are sorted."""
 _SEGMENT_BYTES = 20 * 1024 * 1024
+_TINY_BYTES = 1024 * 1024
+"""So much is sorted in 0.1 s."""
 _MERGED_AT_ONCE = 3
 
 
@@ -130,18 +132,15 @@ class Index:
         if every is None:
             every = NO_SOURCES
             for one in self._segments:
-                every = every.beside(Source(one.segment.text, one.segment, one.live))
+                every = every.beside(Source(one.segment, one.live))
             self._of_segments = every
-        if not self._fresh:
-            return every
         # Whoever types changes a file in the midst of questions, so this costs little.
-        live = np.ones(len(self._fresh), np.bool_)
-        return every.beside(Source(self._fresh_text, None, live))
+        return every.and_changed(self._fresh_text) if self._fresh else every
 
     def _number(self, path: str, sources: Sources) -> int:
         """Return the number of a file among all that are looked in, -1 if it is not there."""
         if path in self._fresh:
-            return sources.first_files[-1] + self._fresh_text.paths.index(path)
+            return sources.first_changed + self._fresh_text.paths.index(path)
         home = self._home.get(path)
         return -1 if home is None else sources.first_files[self._segments.index(home[0])] + home[1]
 
@@ -188,9 +187,9 @@ class Index:
 
     def _merge(self) -> None:
         """Sort small segments into one, when there are many, and drop what is no longer live."""
-        small = sorted((one for one in self._segments if one.is_small), key=lambda one: one.size)
-        merged = _of_like_size(small) if len(small) >= _MERGED_AT_ONCE else []
-        merged += [one for one in self._segments if one.is_stale and one not in merged]
+        stale = [one for one in self._segments if one.is_stale]
+        small = [one for one in self._segments if one.is_small and one not in stale]
+        merged = stale + _worth_merging(sorted(small, key=lambda one: one.size))
         if not merged:
             return
         with self._lock:
@@ -216,6 +215,15 @@ class Index:
         for number, path in enumerate(segment.text.paths):
             if current[number]:
                 self._home[path] = (one, number)
+
+
+def _worth_merging(small: Sequence[_Sorted]) -> list[_Sorted]:
+    """Return which of small segments, the smallest first, are to become one."""
+    if len(small) >= _MERGED_AT_ONCE:
+        return _of_like_size(small)
+    # Each costs every question, however little is in it.
+    tiny = [one for one in small if one.size < _TINY_BYTES]
+    return tiny if len(tiny) > 1 else []
 
 
 def _of_like_size(segments: Sequence[_Sorted]) -> list[_Sorted]:

@@ -2,7 +2,8 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,13 +25,12 @@ _SCANNED = 128 * 1024
 _NEAR_BYTES = 8_000
 """So much on either side is near: its lines and words are known, and what stands before."""
 _ONE_FILE = (0,)
-_LONGEST_BITS = 8 * LONGEST
+_NUMBER_BITS = 16
+_NUMBERS = (1 << _NUMBER_BITS) - 1
+"""More than are looked at for one question."""
 
 _GAP = 512
 """So many zeros part what stands above from what stands below: further than lines are read."""
-
-_PLACES = 4096
-"""More than are looked at for one question."""
 
 BEFORE, AFTER, FOLDER, ELSEWHERE, GONE = range(5)
 """How near an occurrence is: in the same file above or below, in a file beside it, or further."""
@@ -50,32 +50,68 @@ class Occurrence(NamedTuple):
     nearness: int
 
 
-class Source(NamedTuple):
-    """A text to look in, sorted or not, and which of its files are as they were."""
+_Place: TypeAlias = tuple[bytes, int, Sequence[int], int]
+"""A text, a place in it, where its files start and the number of the first."""
 
-    text: Text
-    segment: Segment | None
+
+class Source(NamedTuple):
+    """A sorted text to look in, and which of its files are as they were."""
+
+    segment: Segment
     live: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Texts to look in, their files numbered through; ``first_files`` says from where on each."""
+    """Texts to look in, their files numbered through; ``first_files`` says from where on each.
+
+    ``changed`` are those that have changed since they were sorted, which come last.
+    """
 
     each: tuple[Source, ...]
     first_files: tuple[int, ...]
     size: int
     folders: Places
     far: Nearness
+    changed: Text
+
+    @property
+    def first_changed(self) -> int:
+        """The number of the first file of ``changed``."""
+        return len(self.far) - len(self.changed.paths)
+
+    @cached_property
+    def shares(self) -> list[tuple[Segment, int, int]]:
+        """The sorted ones, how many places of each are looked at, and its first file."""
+        return [
+            (
+                one.segment,
+                max(_AT_LEAST, _OF_A_TEXT * len(one.segment.text.data) // self.size),
+                first_file,
+            )
+            for one, first_file in zip(self.each, self.first_files, strict=True)
+        ]
 
     def beside(self, one: Source) -> "Sources":
-        """Return these texts and one more."""
+        """Return these texts and one more, while none of them has changed."""
+        text = one.segment.text
         return Sources(
             (*self.each, one),
             (*self.first_files, len(self.far)),
-            self.size + len(one.text.data),
-            np.concatenate((self.folders, one.text.folders)),
+            self.size + len(text.data),
+            np.concatenate((self.folders, text.folders)),
             np.concatenate((self.far, np.where(one.live, _ELSEWHERE, _GONE))),
+            self.changed,
+        )
+
+    def and_changed(self, text: Text) -> "Sources":
+        """Return these texts and those that have changed."""
+        return replace(
+            self,
+            size=self.size + len(text.data),
+            folders=np.concatenate((self.folders, text.folders)),
+            far=np.concatenate((self.far, np.full(len(text.paths), _ELSEWHERE))),
+            changed=text,
         )
 
     def nearness(self, folder: int, own: int) -> Nearness:
@@ -89,7 +125,7 @@ class Sources:
         return near
 
 
-NO_SOURCES = Sources((), (), 0, np.empty(0, np.int64), np.empty(0, np.int8))
+NO_SOURCES = Sources((), (), 0, np.empty(0, np.int64), np.empty(0, np.int8), Text.of({}))
 """Nothing to look in yet."""
 
 
@@ -139,10 +175,15 @@ class Search:
         self._last_below = len(around.text.data) - LONGEST - 1
         near = sources.nearness(folder_number(around.path), around.number)
         self._nearness = near.tobytes() + bytes((BEFORE, AFTER))
-        self._looked_in = [
-            (one, max(_AT_LEAST, _OF_A_TEXT * len(one.text.data) // sources.size), first_file)
-            for one, first_file in zip(sources.each, sources.first_files, strict=True)
-        ]
+        self._sources = sources
+        # Both are looked through at once, which takes hardly longer than one of them alone.
+        self._scanned = around.text
+        changed, own = sources.changed, around.number - sources.first_changed
+        if changed.paths:
+            other = changed.data if own < 0 else changed.without(own)
+            self._scanned = Padded(around.text.data + other)
+        begins = len(around.text.data)
+        self._changed = sources.first_changed, [begins + start for start in changed.starts]
 
     def occurrences(self, generated: bytes) -> list[Occurrence]:
         """Return the places with the longest matches, the best and nearest first.
@@ -152,29 +193,30 @@ class Search:
         before = (self._around.before[-LONGEST:] + generated)[-LONGEST:]
         started = word_before(before)
         least = len(started)
-        # No text holds the byte that stands for what is not there.
-        wanted = int.from_bytes(before.rjust(LONGEST, b"\xff"), "little")
-        number = int.from_bytes
-        found: list[tuple[int, int, bytes, int, Sequence[int], int]] = []
-        for data, places, starts, first_file in self._places(before, started):
-            for place in places:
-                # The last byte is the highest digit: as far as all agree there are zeros.
-                differs = number(data[place - LONGEST : place], "little") ^ wanted
-                length = (_LONGEST_BITS - differs.bit_length()) >> 3
-                if length > least or (
-                    0 < least == length < LONGEST and not IS_WORD[data[place - 1 - least]]
-                ):
-                    found.append((length, len(found), data, place, starts, first_file))
-        found.sort(reverse=True)
-        best: list[Occurrence] = []
-        for length, _, data, place, starts, first_file in found:
-            if len(best) >= _MOST and length < best[-1].length:
+        found = [
+            (data, place, starts, first_file)
+            for data, places, starts, first_file in self._places(before, started)
+            for place in places
+        ]
+        order = [
+            length << _NUMBER_BITS | number
+            for number, length in enumerate(_lengths(found, before))
+            if length > least
+            or (0 < least == length < LONGEST and not _is_behind_word(found[number], least))
+        ]
+        order.sort(reverse=True)
+        nearness, worth, last = self._nearness, list[int](), 0
+        for one in order:
+            length = one >> _NUMBER_BITS
+            if length < last and len(worth) >= _MOST:
                 break
-            nearness = self._nearness[first_file + bisect_right(starts, place) - 1]
-            if nearness < GONE:
-                best.append(Occurrence(data, place, length, nearness))
-        best.sort(key=_worth, reverse=True)
-        return best[:_MOST]
+            _, place, starts, first_file = found[one & _NUMBERS]
+            near = nearness[first_file + bisect_right(starts, place) - 1]
+            if near < GONE:
+                worth.append(length * GONE - near << _NUMBER_BITS | one & _NUMBERS)
+                last = length
+        worth.sort(reverse=True)
+        return [_occurrence(found[one & _NUMBERS], one >> _NUMBER_BITS) for one in worth[:_MOST]]
 
     def _places(
         self, before: bytes, started: bytes
@@ -183,29 +225,45 @@ class Search:
 
         Of equal places those that are worth more come later.
         """
-        text, own = self._around.text, len(self._nearness)
-        found = text.scan(before, _OF_A_TEXT, self._around.ends)
-        yield text.data, [at for at in found if at <= self._last_above], _ONE_FILE, own - 2
+        data, own = self._scanned.data, len(self._nearness)
+        found = self._scanned.scan(before, _OF_A_TEXT, self._around.ends)
+        yield data, [at for at in found if at <= self._last_above], _ONE_FILE, own - 2
         first, last = self._around.begins, self._last_below
-        yield text.data, [at for at in reversed(found) if first <= at <= last], _ONE_FILE, own - 1
-        for source, most, first_file in self._looked_in:
-            places = _places_in(source, before, started, most)
-            yield source.text.data, places, source.text.starts, first_file
+        yield data, [at for at in reversed(found) if first <= at <= last], _ONE_FILE, own - 1
+        for segment, most, first_file in self._sources.shares:
+            places = _places_in(segment, before, started, most)
+            yield segment.text.data, places, segment.text.starts, first_file
+        first_file, starts = self._changed
+        if starts:
+            changed = [at for at in found if at >= starts[0] and data[at]]
+            yield data, changed, starts, first_file
 
 
-def _worth(one: Occurrence) -> int:
-    return one.length * GONE - one.nearness
+def _lengths(found: Sequence[_Place], before: bytes) -> list[int]:
+    """Return how many bytes before each place agree."""
+    # No text holds the bytes that stand for what is not there and that part what is compared.
+    there = b"\xfe".join([b"", *[data[place - LONGEST : place] for data, place, _, _ in found]])
+    rows = np.frombuffer(there, np.uint8).reshape(-1, LONGEST + 1)
+    wanted = np.frombuffer(before.rjust(LONGEST + 1, b"\xff"), np.uint8)
+    return (rows != wanted)[:, ::-1].argmax(axis=1).tolist()
 
 
-def _places_in(source: Source, before: bytes, started: bytes, most: int) -> list[int]:
-    data = source.text.data
-    if source.segment is None:
-        return [place for place in source.text.scan(before, most, len(data)) if data[place]]
-    places = source.segment.nearest(before, most)
+def _is_behind_word(place: _Place, length: int) -> bool:
+    """Whether a word goes on before the bytes before a place."""
+    return IS_WORD[place[0][place[1] - 1 - length]]
+
+
+def _occurrence(place: _Place, worth: int) -> Occurrence:
+    length, nearness = divmod(-worth, GONE)
+    return Occurrence(place[0], place[1], -length, nearness)
+
+
+def _places_in(segment: Segment, before: bytes, started: bytes, most: int) -> list[int]:
+    places = segment.nearest(before, most)
     if not started:
         return places
     # The places at which lexemes begin know nothing of the middles of words.
-    begun = source.segment.nearest(before[: -len(started)], _WORDS * most)
-    length = len(started)
+    begun = segment.nearest(before[: -len(started)], _WORDS * most)
+    data, length = segment.text.data, len(started)
     places = [at for at in places if data.startswith(started, at - length)]
     return list({*places, *[at + length for at in begun if data.startswith(started, at)]})

@@ -80,8 +80,7 @@ def attention(scores: Sequence[float], none: float) -> list[float]:
 
 def _continuation(text: bytes, lexeme: bytes, matched: int, weight: float) -> Continuation:
     whole = lexeme_at(text, 0) if lexeme == b"\n" else lexeme
-    return Continuation(_str(text), _str(whole), matched, weight)
-
-
-def _str(text: bytes) -> str:
-    return text.decode("utf-8", "ignore")
+    # Bytes of a lexeme that was cut in two may be left over.
+    return Continuation(
+        text.decode("utf-8", "ignore"), whole.decode("utf-8", "ignore"), matched, weight
+    )

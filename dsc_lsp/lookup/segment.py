@@ -25,6 +25,7 @@ _KEY_BYTES = 24
 _WORD_BYTES = 8
 _SPACING = 64
 """The word before each so many-th place is kept, so that few places are touched in a search."""
+_REMEMBERED = 8
 _FEW = 48
 """So many places are worth no effort to find the best of them."""
 _LOOKED_AT_ONCE = 200_000
@@ -63,34 +64,37 @@ class Padded:
             places = ends.nonzero()[0]
         places += LONGEST
         if len(places) > max(least, _FEW):
-            places = self._best(places, before, least, near)
+            return self._best(places, before, least, near)
         return places.tolist()
 
-    def _best(self, places: Places, before: bytes, least: int, near: int) -> Places:
-        words = _words(self.data)
+    def _best(self, places: Places, before: bytes, least: int, near: int) -> list[int]:
         # No text holds the byte that stands for what is not there.
         wanted = before[-_KEY_BYTES:].rjust(_KEY_BYTES, b"\xff")
         for looked in range(_WORD_BYTES, _KEY_BYTES + 1, _WORD_BYTES):
             word = wanted[_KEY_BYTES - looked :][:_WORD_BYTES]
             # The last byte is the highest digit: the more bytes agree, the less a number differs.
-            differs = words[places - looked] ^ np.uint64(int.from_bytes(word, "little"))
+            differs = self._words[places - looked] ^ np.uint64(int.from_bytes(word, "little"))
             worst = int(np.partition(differs, least - 1)[least - 1])
-            if worst:
-                bits = (worst.bit_length() + 7) // 8 * 8
-                longer = places[differs < 1 << bits - 8]
-                others = places[(differs <= (1 << bits) - 1) & (differs >= 1 << bits - 8)]
-                nearest = _nearest(others, near, least - len(longer))
-                return np.sort(np.concatenate((nearest, longer)))
-            places = places[differs == 0]
-            if len(places) <= max(least, _FEW):
-                return places
+            bits = (worst.bit_length() + 7) // 8 * 8
+            alike = differs <= np.uint64((1 << bits) - 1)
+            if worst and np.count_nonzero(alike) > _FEW:
+                longer = differs < np.uint64(1 << bits - 8)
+                chosen, others = places[longer].tolist(), places[alike ^ longer]
+                return sorted([*chosen, *_nearest(others, near, least - len(chosen))])
+            places = places[alike]
+            if worst or len(places) <= max(least, _FEW):
+                return places.tolist()
         return _nearest(places, near, least)
 
+    @cached_property
+    def _words(self) -> npt.NDArray[np.uint64]:
+        return _words(self.data)
 
-def _nearest(places: Places, near: int, most: int) -> Places:
+
+def _nearest(places: Places, near: int, most: int) -> list[int]:
     """Return the places nearest to one, at most so many on each side of it; places ascend."""
-    above, below = places.searchsorted(near), places.searchsorted(near, side="right")
-    return np.concatenate((places[max(0, above - most) : above], places[below : below + most]))
+    at = int(places.searchsorted(near))
+    return [at for at in places[max(0, at - most) : at + most + 1].tolist() if at != near]
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,12 @@ class Text(Padded):
         start = self.starts[number]
         return self.data[start : self.data.index(0, start)]
 
+    def without(self, number: int) -> bytes:
+        """Return ``data`` with zeros for one of the files."""
+        start = self.starts[number]
+        end = self.data.index(0, start)
+        return b"".join((self.data[:start], bytes(end - start), self.data[end:]))
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -149,10 +159,10 @@ class Segment:
 
         Of more than that which agree in many bytes, an even sample.
         """
-        numbers, key_of, (key, word) = self._numbers, self._key, _wanted(before)
-        first = bisect_left(self.words, word)
-        last = min(bisect_right(self.words, word, first) * _SPACING, len(numbers))
-        low = high = bisect_left(numbers, key, max(0, first - 1) * _SPACING, last, key=key_of)
+        numbers, key_of = self._numbers, self._key
+        key = before[: -_KEY_BYTES - 1 : -1]
+        low, last = self._range(before[-_KEY_BYTES:])
+        high = low
         if len(key) == _KEY_BYTES and low < last and key_of(numbers[low]) == key:
             if low + most < last and key_of(numbers[low + most]) == key:
                 high = bisect_right(numbers, key, low + most, last, key=key_of)
@@ -161,6 +171,27 @@ class Segment:
             high = bisect_right(numbers, key, low, min(low + most, last), key=key_of)
         rest = (most - (high - low)) // 2
         return numbers[max(0, low - rest) : high + rest].tolist()
+
+    @cached_property
+    def _range(self) -> Callable[[bytes], tuple[int, int]]:
+        """Where places with a text before them begin, and where at the latest they end.
+
+        The last few are remembered: of a word half written, what stands before it was just
+        looked for.
+        """
+        words, numbers, key_of = self.words, self._numbers, self._key
+
+        @lru_cache(_REMEMBERED)
+        def found(before: bytes) -> tuple[int, int]:
+            word = int.from_bytes(before[-_WORD_BYTES:].rjust(_WORD_BYTES, b"\0"), "little")
+            first = beyond = bisect_left(words, word)
+            if first < len(words) and words[first] == word:
+                beyond = bisect_right(words, word, first)
+            last = min(beyond * _SPACING, len(numbers))
+            begin = max(0, first - 1) * _SPACING
+            return bisect_left(numbers, before[::-1], begin, last, key=key_of), last
+
+        return found
 
     @cached_property
     def _numbers(self) -> "memoryview[int]":
@@ -172,13 +203,6 @@ class Segment:
         """What tells the bytes before a place, read backwards, a hundred times a question."""
         data, beyond = self.text.data, _KEY_BYTES + 1
         return lambda place: data[place - 1 : place - beyond : -1]
-
-
-@lru_cache(4)
-def _wanted(before: bytes) -> tuple[bytes, int]:
-    """Return what is looked for in each of several segments: a key and its first word."""
-    word = before[-_WORD_BYTES:].rjust(_WORD_BYTES, b"\0")
-    return before[: -_KEY_BYTES - 1 : -1], int.from_bytes(word, "little")
 
 
 def plain(text: str) -> bytes:

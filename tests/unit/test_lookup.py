@@ -150,7 +150,7 @@ def test_lines_are_found_alike_as_when_read_one_by_one(files: list[str], before:
     sources = NO_SOURCES
     for number, text in enumerate(files):
         named = Segment.of({str(number): text.encode()})
-        sources = sources.beside(Source(named.text, named, np.ones(1, np.bool_)))
+        sources = sources.beside(Source(named, np.ones(1, np.bool_)))
     found = Search(around, sources).occurrences(b"")
     rows = np.array(Describer(around, UNITS).describe(found, b"").scores)
     columns = [OF_OCCURRENCE.index(name) for name in LINE_COLUMNS]
