@@ -294,6 +294,11 @@ export async function eventually(what: string, check: () => unknown): Promise<vo
   }
 }
 
+/** A program of one shell script. */
+export function program(script: string): string {
+  return `#!/bin/sh\n${script}\n`;
+}
+
 /**
  * A shell script that is dsc-lsp, but serves as a module of the checkout; it notes its process id
  * in `pids`.

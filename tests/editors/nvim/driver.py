@@ -3,10 +3,11 @@
 import gc
 import json
 import logging
+import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.editors.sandbox import EDITORS, PATIENCE_SECONDS, Sandbox, until
 if TYPE_CHECKING:
     import pynvim
 
+
+SCRIPTED = [sys.executable, "-m", "tests.editors.scripted_server", "--stdio"]
 
 _ASKED_AGAIN_SECONDS = 0.5
 """Neovim's own waits 0.2 seconds after a key before it asks."""
@@ -128,6 +131,17 @@ class Nvim:
         """Wait until the server knows the buffer."""
         code = "return #vim.lsp.get_clients({ name = 'dsc', bufnr = 0 })"
         until(lambda: self.lua(code) == 1, lambda: f"the server; {self.messages()}")
+
+
+Start = Callable[..., Nvim]
+Edit = Callable[[str], Nvim]
+
+
+def ready(editor: Nvim, home: Sandbox) -> Nvim:
+    """Return an editor once its server is there and has loaded."""
+    editor.until_attached()
+    home.until_event("loaded")
+    return editor
 
 
 @contextmanager
