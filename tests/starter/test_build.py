@@ -1,14 +1,14 @@
 """A whole build in small: it leaves a checkpoint that loads, and resumes."""
 
 import dataclasses
+import importlib
 import json
 import re
 import resource
 import shutil
-import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from dsc_lsp import models
 from dsc_lsp.starter import build, card, compare, corpus, evaluation, export, steps, vocabulary
 from dsc_lsp.starter.files import read_json
 from dsc_lsp.starter.presets import PRESETS
+from tests.starter import forked
 
 
 @pytest.fixture(scope="module")
@@ -212,12 +213,17 @@ def test_training_needs_no_more_than_pytorch_and_transformers_bring():
     brought = {"httpx2", "filelock", "tqdm", "psutil"}  # by these two
     missing = {name.replace("-", "_") for name in own - there - brought}
     assert {"pygls", "platformdirs"} < missing
-    program = (
-        "import sys\n"
-        f"sys.modules.update(dict.fromkeys({missing!r}))\n"  # importing them fails
-        "from dsc_lsp.starter import build, evaluation, export, rows, training, vocabulary\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    ended = forked.run(import_recipe_without, missing)
+    assert ended.returncode == 0, ended.stderr
+
+
+def import_recipe_without(missing: Iterable[str]) -> None:
+    """Import what trains and exports where importing these fails."""
+    sys.modules.update(dict.fromkeys(missing))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "dsc_lsp"]:
+        del sys.modules[name]
+    for name in ("build", "evaluation", "export", "rows", "training", "vocabulary"):
+        importlib.import_module(f"dsc_lsp.starter.{name}")
 
 
 def test_a_device_that_is_not_there_is_named(tmp_path: Path):

@@ -4,33 +4,16 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dsc_lsp.starter import build, interruption
-
-# Runs the command line; training step STEP sends the signal SIGNAL so many TIMES to the process.
-PROGRAM = """
-import os, signal, sys
-step, number, times, *arguments = sys.argv[1:]
-from dsc_lsp.starter import build, training
-steps, train_step = 0, training._train_step
-
-def signalling(*given):
-    global steps
-    loss = train_step(*given)
-    steps += 1
-    if steps == int(step):
-        for _ in range(int(times)):
-            os.kill(os.getpid(), int(number))
-    return loss
-
-training._train_step = signalling
-sys.exit(build.main(arguments))
-"""
+from tests.starter import forked
 
 CORPUS = ("recipe.json", "corpus.json", "training.jsonl.xz", "held_out.jsonl.xz", "tokenizer.json")
 
@@ -52,23 +35,31 @@ def arguments(place: Path) -> list[str]:
     ]
 
 
-def stop(
-    place: Path, straight: Path, number: signal.Signals, *, times: int
-) -> subprocess.CompletedProcess[str]:
+def stop(place: Path, straight: Path, number: signal.Signals, *, times: int) -> forked.Ended:
     """Train from the same corpus in a process that gets signals at its seventh step."""
     (place / "work").mkdir()
     for name in CORPUS:
         shutil.copy(straight / "work" / name, place / "work")
-    command = [sys.executable, "-c", PROGRAM, "7", str(int(number)), str(times)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*command, *arguments(place)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        timeout=120,
-    )
+    return forked.run(build_with_signals, arguments(place), 7, number, times)
+
+
+def build_with_signals(
+    arguments: Sequence[str], step: int, number: signal.Signals, times: int
+) -> int:
+    """Run the command line; a training step sends the signal so many times to its process."""
+    from dsc_lsp.starter import training
+
+    numbers, train_step = count(1), training._train_step
+
+    def signalling(*given: Any) -> Any:
+        loss = train_step(*given)
+        if next(numbers) == step:
+            for _ in range(times):
+                os.kill(os.getpid(), number)
+        return loss
+
+    training._train_step = signalling
+    return build.main(arguments)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
