@@ -15,7 +15,7 @@ from dsc_lsp.lookup.segment import Segment, Text, plain
 
 _FRESH_BYTES = 64 * 1024
 """Texts of no more bytes than this are looked through at each question; more are sorted."""
-_SEGMENT_BYTES = 20 * 1024 * 1024
+_SEGMENT_BYTES = 28 * 1024 * 1024
 _TINY_BYTES = 1024 * 1024
 """So much is sorted in 0.1 s."""
 _MERGED_AT_ONCE = 3

@@ -363,3 +363,10 @@ def test_what_is_sorted_at_once_stays_small(monkeypatch: pytest.MonkeyPatch):
     assert len(known) == 40
     assert any(size > 500 for size in sizes), "small ones are merged"
     assert max(sizes) <= 1_000
+
+
+def test_what_was_sorted_bit_by_bit_is_searched_at_once():
+    known = Index()
+    for number in range(4):
+        known.update_all([(f"file:///src/{number}", f"name_{number} = 1\n")])
+    assert len(known.at(HERE, "", "").sources.each) == 1
