@@ -7,6 +7,7 @@ how late it wakes up; then it is opened again, and keys are typed at random plac
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -198,6 +199,7 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 
 async def _measured(root: Path, places: int, stacks: IO[bytes] | None) -> dict[str, object]:
+    gc.freeze()  # as in the server, once its engine is loaded
     over = asyncio.Event()
     rest = asyncio.create_task(looks_until(over))
     await asyncio.sleep(_REST_SECONDS)
