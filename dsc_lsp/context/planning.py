@@ -11,7 +11,7 @@ from dsc_lsp.context.recent import pieces_of_changes, pieces_of_clipboard, piece
 from dsc_lsp.context.similar import similar
 from dsc_lsp.context.usage import used_after_receiver
 from dsc_lsp.document import Cursor
-from dsc_lsp.repository.contents import Structure, structure_of
+from dsc_lsp.repository.contents import Structure, is_left_to_indexer, structure_of
 from dsc_lsp.repository.plan import Piece, Plan, Recent
 from dsc_lsp.repository.workspace import Workspace
 
@@ -46,7 +46,7 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
     definitions = pieces_of_definitions(
         path,
         text,
-        _own(cursor, path),
+        _own(cursor, path, workspace),
         close,
         workspace,
         used=used.names,
@@ -77,11 +77,13 @@ def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Pl
     return Plan(kept, graph, {path: number for path, number in numbers if number is not None})
 
 
-def _own(cursor: Cursor, path: str) -> Structure:
+def _own(cursor: Cursor, path: str, workspace: Workspace) -> Structure:
     """Return what the current file defines and imports but for the line that is being written.
 
-    So it is asked once a line and not once a key; a long file takes a tenth of a second.
+    So it is asked once a line and not once a key. A very long file is as it was last saved.
     """
+    if is_left_to_indexer(cursor.document.text):
+        return workspace.structure(path)
     lines, place = cursor.document.lines, cursor.position.line
     return _structure("".join((*lines[:place], "\n", *lines[place + 1 :])), path)
 

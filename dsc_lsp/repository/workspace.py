@@ -8,7 +8,7 @@ from typing import TypeAlias
 from cachetools import LRUCache
 
 from dsc_lsp.repository.changes import Change
-from dsc_lsp.repository.contents import Structure, structure_of
+from dsc_lsp.repository.contents import Structure, is_left_to_indexer, structure_of
 from dsc_lsp.repository.imports import Import, Paths, resolve
 from dsc_lsp.repository.store import Hit, Store
 from dsc_lsp.repository.texts import language_name
@@ -69,7 +69,10 @@ class Workspace:
         return known
 
     def structure(self, path: str) -> Structure:
-        """Return what a file defines and imports; one that is not parsed yet is parsed now."""
+        """Return what a file defines and imports; one that is not parsed yet is parsed now.
+
+        But for a very long one, which is left to the process that indexes: until then, nothing.
+        """
         number = self._numbers.get(path)
         if number is None:
             return _NO_STRUCTURE
@@ -77,7 +80,10 @@ class Workspace:
         if known is None:
             known = self.store.structure(path)
             if known is None:
-                known = structure_of(path, "\n".join(self.lines(path)))
+                text = "\n".join(self.lines(path))
+                if is_left_to_indexer(text):
+                    return _NO_STRUCTURE
+                known = structure_of(path, text)
             self._structures[number] = known
         return known
 
@@ -88,7 +94,9 @@ class Workspace:
             return ()
         known = self._resolved.get(number)
         if known is None:
-            known = self._resolved[number] = self.resolve(path, self.structure(path).imports)
+            known = self.resolve(path, self.structure(path).imports)
+            if number in self._structures:
+                self._resolved[number] = known
         return known
 
     def resolve(self, path: str, entries: Iterable[Import]) -> Resolved:
