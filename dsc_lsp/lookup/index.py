@@ -5,13 +5,15 @@ import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import compress
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from dsc_lsp.lookup.occurrences import NO_SOURCES, Source, Sources, Surroundings
 from dsc_lsp.lookup.prediction import Prediction
-from dsc_lsp.lookup.segment import Segment, Text, plain
+from dsc_lsp.lookup.segment import Joining, Segment, Text, plain
 
 _FRESH_BYTES = 64 * 1024
 """Texts of no more bytes than this are looked through at each question; more are sorted."""
@@ -19,6 +21,7 @@ _SEGMENT_BYTES = 28 * 1024 * 1024
 _TINY_BYTES = 1024 * 1024
 """So much is sorted in 0.1 s."""
 _MERGED_AT_ONCE = 3
+_Version = TypeVar("_Version")
 
 
 @dataclass(eq=False)
@@ -54,7 +57,8 @@ class Index:
         self._sorting = threading.Lock()
         self._fresh: dict[str, bytes] = {}
         self._fresh_text = Text.of({})
-        self._waiting: dict[str, bytes] = {}
+        self._joining = Joining()
+        self._waiting: dict[str, tuple[Joining, int]] = {}
         self._segments: tuple[_Sorted, ...] = ()
         self._home: dict[str, tuple[_Sorted, int]] = {}
         self._of_segments: Sources | None = None
@@ -77,9 +81,7 @@ class Index:
             self._fresh[path] = data
             self._freshen()
             if self._is_much and self._sorter is None:
-                self._sorter = threading.Thread(
-                    target=self._sort_fresh, name="lookup", daemon=True
-                )
+                self._sorter = threading.Thread(target=self._sort_much, name="lookup", daemon=True)
                 self._sorter.start()
 
     def settle(self) -> None:
@@ -99,13 +101,13 @@ class Index:
             data = plain(text)
             with self._lock:
                 self._forget(path)
-                self._waiting[path] = data
+                self._waiting[path] = self._joining, self._joining.add(path, data)
             size += len(data)
             total += len(data)
             if size > _SEGMENT_BYTES:
-                self._sort(self._waiting)
+                self._sort_waiting()
                 size = 0
-        self._sort(self._waiting)
+        self._sort_waiting()
         if total > _SEGMENT_BYTES:
             _give_back()
 
@@ -161,29 +163,42 @@ class Index:
         """Whether more has changed than is worth looking through at each question."""
         return len(self._fresh_text.data) > _FRESH_BYTES
 
-    def _sort_fresh(self) -> None:
+    def _sort_much(self) -> None:
         while True:
-            self._sort(self._fresh)
+            self._sort_fresh()
             with self._lock:
                 if not self._is_much:
                     self._sorter = None
                     return
 
-    def _sort(self, unsorted: dict[str, bytes]) -> None:
-        """Make a segment of what stands in ``_fresh`` or ``_waiting``, and merge small ones."""
+    def _sort_fresh(self) -> None:
         with self._sorting:
             with self._lock:
-                batch = dict(unsorted)
-            if not batch:
-                return
-            segment = Segment.of(batch)
+                batch = dict(self._fresh)
+            self._sort(Text.of(batch), self._fresh, list(batch.values()))
+
+    def _sort_waiting(self) -> None:
+        with self._sorting:
             with self._lock:
-                current = [unsorted.get(path) is data for path, data in batch.items()]
-                self._add(segment, current)
-                for path in (path for path, is_it in zip(batch, current, strict=True) if is_it):
-                    del unsorted[path]
-                self._freshen()
-            self._merge()
+                joining, self._joining = self._joining, Joining()
+            text = joining.text()
+            self._sort(text, self._waiting, [(joining, start) for start in text.starts])
+
+    def _sort(self, text: Text, unsorted: dict[str, _Version], versions: list[_Version]) -> None:
+        """Make a segment of a text of ``_fresh`` or ``_waiting``, and merge small ones."""
+        if not text.paths:
+            return
+        segment = Segment.of(text)
+        with self._lock:
+            current = [
+                unsorted.get(path) == version
+                for path, version in zip(text.paths, versions, strict=True)
+            ]
+            self._add(segment, current)
+            for path in compress(text.paths, current):
+                del unsorted[path]
+            self._freshen()
+        self._merge()
 
     def _merge(self) -> None:
         """Sort small segments into one, when there are many, and drop what is no longer live."""
@@ -199,8 +214,10 @@ class Index:
                 for path in one.segment.text.paths
                 if (home := self._home.get(path)) is not None and home[0] is one
             }
-        batch = {path: one.segment.text.file(number) for path, (one, number) in homes.items()}
-        segment = Segment.of(batch) if batch else None
+        joining = Joining()
+        for path, (one, number) in homes.items():
+            joining.add(path, one.segment.text.file(number))
+        segment = Segment.of(joining.text()) if homes else None
         with self._lock:
             self._segments = tuple(one for one in self._segments if one not in merged)
             self._of_segments = self._sources = None

@@ -114,7 +114,7 @@ def test_lexemes_tile_a_text_and_begin_at_its_boundaries(text: str):
 def test_the_nearest_places_of_a_segment_are_those_of_a_search_through_all(
     files: list[str], before: str
 ):
-    whole = Segment.of({str(number): text.encode() for number, text in enumerate(files)})
+    whole = Segment.of(Text.of({str(number): text.encode() for number, text in enumerate(files)}))
     wanted = b"\0" + before.encode()
     every = [agreed(whole.text, place, wanted) for place in whole.places.tolist()]
     nearest = [agreed(whole.text, place, wanted) for place in whole.nearest(wanted, 4)]
@@ -128,17 +128,17 @@ def test_places_are_sorted_by_the_bytes_before_them(files: list[str]):
     text = Text.of(named)
     begins = [place for place in boundaries(text.array).tolist() if text.data[place]]
     expected = sorted(begins, key=lambda place: text.data[place - 24 : place][::-1])
-    assert Segment.of(named).places.tolist() == expected
+    assert Segment.of(Text.of(named)).places.tolist() == expected
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segment, "_LOOKED_AT_ONCE", 3)
         patch.setattr(segment, "_SORTED_AT_ONCE", 2)
-        assert Segment.of(named).places.tolist() == expected
+        assert Segment.of(Text.of(named)).places.tolist() == expected
 
 
 @given(st.integers(17, 200), st.integers(1, 16))
 def test_of_many_places_that_agree_an_even_sample_is_taken(count: int, most: int):
     file = b"the same line, again and again\n" * count
-    whole = Segment.of({"a": file})
+    whole = Segment.of(Text.of({"a": file}))
     found = whole.nearest(file[: -len(b"again\n")], most)
     assert len(set(found)) == len(found) == most
     assert all(whole.text.data[place : place + 6] == b"again\n" for place in found)
@@ -149,7 +149,7 @@ def test_lines_are_found_alike_as_when_read_one_by_one(files: list[str], before:
     around = Surroundings.of("cursor", -1, before, after)
     sources = NO_SOURCES
     for number, text in enumerate(files):
-        named = Segment.of({str(number): text.encode()})
+        named = Segment.of(Text.of({str(number): text.encode()}))
         sources = sources.beside(Source(named, np.ones(1, np.bool_)))
     found = Search(around, sources).occurrences(b"")
     rows = np.array(Describer(around, UNITS).describe(found, b"").scores)
@@ -331,11 +331,11 @@ def test_files_that_change_while_others_are_sorted_keep_their_newest_text(
     known = Index()
     sort = Segment.of
 
-    def change_meanwhile(files: dict[str, bytes]) -> Segment:
+    def change_meanwhile(text: Text) -> Segment:
         monkeypatch.undo()
         known.update("file:///src/a.py", "name = new_text\n")
         known.remove("file:///src/b.py")
-        return sort(files)
+        return sort(text)
 
     monkeypatch.setattr(Segment, "of", staticmethod(change_meanwhile))
     known.update_all(
@@ -347,13 +347,23 @@ def test_files_that_change_while_others_are_sorted_keep_their_newest_text(
     assert len(known) == 1
 
 
+def test_of_a_file_that_comes_twice_at_once_the_later_text_is_known():
+    known = Index()
+    path = "file:///src/a.py"
+    known.update_all([(path, "name = old_text\n"), (path, "name = new_text\n")])
+    found = [one.text for one in known.at(HERE, "name = ", "").after("")]
+    assert found[0] == "new_text\n"
+    assert not any("old_text" in text for text in found)
+    assert len(known) == 1
+
+
 def test_what_is_sorted_at_once_stays_small(monkeypatch: pytest.MonkeyPatch):
     """Sorting takes memory several times that of its text."""
     sort, sizes = Segment.of, list[int]()
 
-    def sized(files: dict[str, bytes]) -> Segment:
-        sizes.append(sum(map(len, files.values())))
-        return sort(files)
+    def sized(text: Text) -> Segment:
+        sizes.append(len(text.data))
+        return sort(text)
 
     monkeypatch.setattr(Segment, "of", staticmethod(sized))
     monkeypatch.setattr(index, "_SEGMENT_BYTES", 1_000)
