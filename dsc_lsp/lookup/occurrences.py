@@ -34,7 +34,7 @@ _GAP = 512
 
 BEFORE, AFTER, FOLDER, ELSEWHERE, GONE = range(5)
 """How near an occurrence is: in the same file above or below, in a file beside it, or further."""
-_ELSEWHERE, _GONE = np.int8(ELSEWHERE), np.int8(GONE + 1)
+_ELSEWHERE, _GONE = np.int8(ELSEWHERE), np.int8(GONE)
 Nearness: TypeAlias = npt.NDArray[np.int8]
 
 
@@ -114,15 +114,18 @@ class Sources:
             changed=text,
         )
 
-    def nearness(self, folder: int, own: int) -> Nearness:
-        """Return how near each file is to one, by its folder and number.
+    @cached_property
+    def nearness(self) -> bytes:
+        """How near each file is to one in another folder; ``GONE`` for what is gone.
 
-        At least ``GONE`` for what is gone, and for the one itself.
+        Two numbers more are for what stands above and below in that one file.
         """
-        near = self.far - (self.folders == folder)
-        if own >= 0:
-            near[own] = GONE
-        return near
+        return self.far.tobytes() + bytes((BEFORE, AFTER))
+
+    @cached_property
+    def folder_of(self) -> "memoryview[int]":
+        """``folders`` as numbers of Python."""
+        return memoryview(self.folders.data)
 
 
 NO_SOURCES = Sources((), (), 0, np.empty(0, np.int64), np.empty(0, np.int8), Text.of({}))
@@ -173,8 +176,7 @@ class Search:
         # What stands on the cursor's line would be said over and over.
         self._last_above = around.text.data.rfind(b"\n", 0, around.ends) + 1
         self._last_below = len(around.text.data) - LONGEST - 1
-        near = sources.nearness(folder_number(around.path), around.number)
-        self._nearness = near.tobytes() + bytes((BEFORE, AFTER))
+        self._folder = folder_number(around.path)
         self._sources = sources
         # Both are looked through at once, which takes hardly longer than one of them alone.
         self._scanned = around.text
@@ -205,14 +207,19 @@ class Search:
             or (0 < least == length < LONGEST and not _is_behind_word(found[number], least))
         ]
         order.sort(reverse=True)
-        nearness, worth, last = self._nearness, list[int](), 0
+        nearness, folder_of = self._sources.nearness, self._sources.folder_of
+        own, folder = self._around.number, self._folder
+        worth, last = list[int](), 0
         for one in order:
             length = one >> _NUMBER_BITS
             if length < last and len(worth) >= _MOST:
                 break
             _, place, starts, first_file = found[one & _NUMBERS]
-            near = nearness[first_file + bisect_right(starts, place) - 1]
-            if near < GONE:
+            file = first_file + bisect_right(starts, place) - 1
+            near = nearness[file]
+            if near < GONE and file != own:
+                if near == ELSEWHERE and folder_of[file] == folder:
+                    near = FOLDER
                 worth.append(length * GONE - near << _NUMBER_BITS | one & _NUMBERS)
                 last = length
         worth.sort(reverse=True)
@@ -225,7 +232,7 @@ class Search:
 
         Of equal places those that are worth more come later.
         """
-        data, own = self._scanned.data, len(self._nearness)
+        data, own = self._scanned.data, len(self._sources.nearness)
         found = self._scanned.scan(before, _OF_A_TEXT, self._around.ends)
         yield data, [at for at in found if at <= self._last_above], _ONE_FILE, own - 2
         first, last = self._around.begins, self._last_below

@@ -58,7 +58,9 @@ class Padded:
         places = _NOWHERE
         if len(before) > 1:
             # Two bytes at once leave few places to look at one by one.
-            places = (ends & (there[LONGEST - 2 : -LONGEST - 1] == before[-2])).nonzero()[0]
+            both = there[LONGEST - 2 : -LONGEST - 1] == before[-2]
+            both &= ends
+            places = both.nonzero()[0]
         if len(places) < least:
             places = ends.nonzero()[0]
         places += LONGEST
