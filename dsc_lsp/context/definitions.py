@@ -72,7 +72,7 @@ def pieces_of_definitions(
 ) -> Iterator[Piece]:  # fmt: skip
     """Yield a piece for each definition that the current file can reach, ``most`` at most.
 
-    ``own`` is the structure of the current text; ``used`` says how often, 1 at most, a name
+    ``own`` is the structure of the current text; ``used`` says how often a name
     follows the same receiver elsewhere, ``telling`` how much the words near the cursor say.
     """
     files = reached(path, workspace.resolve(path, own.imports), workspace)
