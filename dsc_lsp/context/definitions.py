@@ -185,7 +185,8 @@ def _reasons(
         yield "imported by name", _IMPORTED_BY_NAME + _NAMED_NEAR * heard
     elif name in near.identifiers:
         yield "named near the cursor", _NAMED_NEAR * near.identifiers[name]
-    if name in at.used:
+    is_inherited = owner is not None and owner.name in at.bases
+    if name in at.used and (is_inherited or near.last not in SELF):
         yield f"follows {near.last} elsewhere", _FOLLOWS_ELSEWHERE * at.used[name]
     heard = _heard(name, at)
     if heard:
