@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -101,7 +101,7 @@ def _used_after_self(path: str, near: Near, workspace: Workspace) -> dict[str, f
     return {name: _SAME_BASE * (count / most) ** 0.5 for name, count in files.items()}
 
 
-def _relatives(bases: Set[str], path: str, workspace: Workspace) -> Iterator[str]:
+def _relatives(bases: set[str], path: str, workspace: Workspace) -> Iterator[str]:
     """Yield the other files in which a base is named, once each."""
     seen = {path}
     sought = dict.fromkeys(word for base in sorted(bases) for word in words_of(base))
