@@ -10,6 +10,9 @@ from dsc_lsp.repository.words import identifiers, words_of
 SELF = frozenset({"self", "cls", "this", "super"})
 """What stands for the object whose code it is."""
 
+ACCESS = r"(?:\?\.|\.|->|::)"
+"""The pattern of what stands between an object and its member, in any language."""
+
 _LINES_BEFORE = 60
 _LINES_AFTER = 20
 _PROMPT_LINES_BEFORE = 300
@@ -19,7 +22,7 @@ _CURSOR_LINE = 3.0
 _AFTER = 0.5
 _QUOTED = re.compile(r"[\"'`“‘]([^\W\d][\w.:]*)")
 _NAME = r"[^\W\d]\w*(?:\([^()]*\)|\[[^\[\]]*\])*"
-_RECEIVER = re.compile(rf"({_NAME}(?:(?:\?\.|\.|->|::){_NAME})*)(?:\?\.|\.|->|::)(\w*)$")
+_RECEIVER = re.compile(rf"({_NAME}(?:{ACCESS}{_NAME})*){ACCESS}(\w*)$")
 _COMMON = frozenset(
     re.findall(
         r"\w+",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dsc_lsp.context.near import Near
+from dsc_lsp.context.near import ACCESS, Near
 from dsc_lsp.repository.plan import Piece
 from dsc_lsp.repository.store import CHUNK_LINES
 from dsc_lsp.repository.words import identifiers, words_of
@@ -44,7 +44,7 @@ def similar(path: str, near: Near, workspace: Workspace, viewed: Sequence[str]) 
     }
     rarity = {word: weight * rare[word] for word, weight in near.words.items()}
     receiver = near.last
-    after = re.compile(rf"\b{re.escape(receiver)}(?:\(\))?(?:\?\.|\.|->|::)([^\W\d]\w*)")
+    after = re.compile(rf"\b{re.escape(receiver)}(?:\(\))?{ACCESS}([^\W\d]\w*)")
     pieces: list[Piece] = []
     seen: set[tuple[str, int]] = set()
     for hit in workspace.search(_sought(rarity, chunks_with), _HITS):

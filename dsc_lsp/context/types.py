@@ -69,6 +69,8 @@ def types_of_receiver(
 
 def other_names(near: Near) -> list[str]:
     """Return what the receiver is taken from: ``x = a.name``, ``for x in names``."""
+    if not near.last:
+        return []
     word = re.escape(near.last)
     found: dict[str, None] = {}
     for pattern in (
@@ -77,7 +79,7 @@ def other_names(near: Near) -> list[str]:
     ):
         found |= dict.fromkeys(re.findall(pattern, near.text_before, re.MULTILINE))
     found.pop(near.last, None)
-    return list(found)[-_MOST_OTHER_NAMES:] if near.last else []
+    return list(found)[-_MOST_OTHER_NAMES:]
 
 
 def _said_by_setters(setters: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from dsc_lsp.context.near import SELF, Near, name_of
+from dsc_lsp.context.near import ACCESS, SELF, Near, name_of
 from dsc_lsp.context.types import bases_of_scope
 from dsc_lsp.repository.plan import Piece
 from dsc_lsp.repository.store import CHUNK_LINES
@@ -22,7 +22,7 @@ _SAME_CHAIN = 3.0
 """How often a line counts in which the receiver follows the same name as here."""
 _SAME_BASE = 2.0
 """What a name is worth that all types of the same base ask of themselves."""
-_AFTER_SELF = re.compile(r"\b(?:self|cls|this|super\(\))(?:\?\.|\.|->|::)([^\W\d]\w*)")
+_AFTER_SELF = re.compile(rf"\b(?:{'|'.join(sorted(SELF))})(?:\(\))?{ACCESS}([^\W\d]\w*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def used_after_receiver(path: str, near: Near, workspace: Workspace) -> Used:
         return Used({}, ())
     outer = name_of(near.receiver[-2]) if len(near.receiver) > 1 else ""
     after = re.compile(
-        rf"(?:\b(\w+)(?:\?\.|\.|->|::))?\b{re.escape(receiver)}(?:\(\)|\[\w+\])?(?:\?\.|\.|->|::)([^\W\d]\w*)"
+        rf"(?:\b(\w+){ACCESS})?\b{re.escape(receiver)}(?:\(\)|\[\w+\])?{ACCESS}([^\W\d]\w*)"
     )
     found: dict[str, _Name] = {}
     for place, number, line in _lines_with(receiver, path, workspace):
