@@ -121,10 +121,11 @@ def accepted(server: Server, number: int) -> None:
         server.in_background(_count_kept(server, made.suggestion, seconds, name))
 
 
-def partially_accepted(server: Server, number: int, _length: int) -> None:
+def partially_accepted(server: Server, number: int, length: int) -> None:
     """Count that a part of a suggestion was accepted; the rest is found as when it is typed."""
     if server.offers.get(number) is not None and server.base_settings.statistics:
         server.statistics.session.partially_accepted += 1
+        server.statistics.session.accepted_characters += max(0, length)
 
 
 def warm_up(server: Server, document: Document) -> None:

@@ -7,17 +7,21 @@ from itertools import count
 from cachetools import LRUCache
 
 from dsc_lsp.document import Cursor, Document
-from dsc_lsp.suggestions import Suggestion, as_accepted, is_taken, rest_of
+from dsc_lsp.suggestions import Suggestion, as_accepted, is_taken, loose_rest_of, rest_of
 
 _REMEMBERED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A suggestion as it was answered, with the number by which its acceptance is told."""
+    """A suggestion as it was answered, with the number by which its acceptance is told.
+
+    ``first`` is what was answered when it had got its number; the suggestion may be its rest.
+    """
 
     number: int
     suggestion: Suggestion
+    first: Suggestion
 
 
 class Offers:
@@ -64,16 +68,17 @@ class Offers:
 
     def _offer_of(self, suggestion: Suggestion, before: Iterable[Offer]) -> Offer:
         for last in before:
-            if _is_same(last.suggestion, suggestion):
-                return Offer(last.number, suggestion)
-        return Offer(next(self._numbers), suggestion)
+            if _is_same(last.first, suggestion):
+                return Offer(last.number, suggestion, last.first)
+        return Offer(next(self._numbers), suggestion, suggestion)
 
     def get(self, number: int) -> Offer | None:
         """Return an offer by its number."""
         return self._offers.get(number)
 
 
-def _is_same(before: Suggestion, now: Suggestion) -> bool:
+def _is_same(first: Suggestion, now: Suggestion) -> bool:
     """Whether both give the same document: the user typed along, or asked again."""
-    same_file = before.cursor.document.uri == now.cursor.document.uri
-    return same_file and rest_of(before, now.cursor) == now.text
+    if first.cursor.document.uri != now.cursor.document.uri:
+        return False
+    return now.text in {rest_of(first, now.cursor), loose_rest_of(first, now.cursor)}

@@ -28,8 +28,10 @@ _log = logging.getLogger(__name__)
 class Counts:
     """Suggestions and characters.
 
-    ``kept_…`` are the accepted characters that still stood in the document so long after, and
-    ``checked_…`` those of which that is known: the document was still open.
+    ``accepted_characters`` are those that accepting has inserted, not those typed before: the
+    parts (UTF-16 code units, as the editor tells them) and the rest. ``kept_…`` are the accepted
+    characters that still stood in the document so long after, and ``checked_…`` those of which
+    that is known: the document was still open, and they were no part, whose place nobody tells.
     """
 
     shown: int = 0

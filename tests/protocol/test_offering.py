@@ -80,6 +80,23 @@ async def test_the_rest_of_a_suggestion_is_the_same_suggestion() -> None:
         assert session["partially_accepted"] == 1
 
 
+async def test_what_is_accepted_in_parts_counts_with_all_its_characters() -> None:
+    async with connected(ScriptedEngine("total(1)\n")) as client:
+        await opened(client)
+        [item] = await items(client, 0, 4)
+        client.change(2, insertion(0, 4, "total"))
+        await command(client, "dsc.partiallyAccepted", *item["command"]["arguments"], 5)
+        await items(client, 0, 9)
+        client.change(3, insertion(0, 9, "("))
+        await items(client, 0, 10)
+        client.change(4, insertion(0, 10, "1)"))
+        session = (await command(client, "dsc.stats"))["session"]
+        assert session["accepted_characters"] == len("total1)"), "the bracket was typed"
+        await command(client, "dsc.partiallyAccepted", *item["command"]["arguments"], -9)
+        session = (await command(client, "dsc.stats"))["session"]
+        assert session["accepted_characters"] == len("total1)")
+
+
 async def test_a_suggestion_typed_to_its_end_is_not_counted_as_accepted() -> None:
     async with connected(ScriptedEngine("total\n", "+ 1\n")) as client:
         await opened(client)
@@ -333,11 +350,23 @@ async def test_after_a_part_is_accepted_the_rest_of_what_was_shown_is_offered() 
 
 
 async def test_a_bracket_that_the_editor_closes_is_typed_along() -> None:
-    engine = ScriptedEngine("total(1)\n")
+    engine = ScriptedEngine("total([1])\n")
     async with connected(engine) as client:
         await opened(client)
-        await items(client, 0, 4)
-        client.change(2, insertion(0, 4, "total()"))
-        [item] = await items(client, 0, 10)
-        assert item["insertText"] == "1"
+        [shown] = await items(client, 0, 4)
+        for version, (before, after, rest) in enumerate(
+            (
+                ("total(", ")", "[1]"),
+                ("total([", "])", "1"),
+                ("total(", ")", "[1]"),
+                ("total", "", "([1])"),
+                ("total(", ")", "[1]"),
+            ),
+            2,
+        ):
+            client.change(version, {"text": f"x = {before}{after}\ny = \n"})
+            [item] = await items(client, 0, 4 + len(before))
+            assert item["insertText"] == rest
+            assert item["command"] == shown["command"]
         assert len(engine.requests) == 1
+        assert (await command(client, "dsc.stats"))["session"]["shown"] == 1
