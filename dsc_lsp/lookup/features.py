@@ -165,11 +165,12 @@ class Describer(Generic[Score]):
         word = started + lexeme
         known = self._words.get(word)
         if known is None:
-            is_recent, is_next = word in self._recent, word in self._next_lines
+            last = self._above.rfind(word)
+            is_next = word in self._next_lines
             known = self._words[word] = (
                 True,
-                is_recent or is_next or word in self._above or word in self._below,
-                is_recent,
+                last >= 0 or is_next or word in self._below,
+                last >= max(0, len(self._above) - _RECENT_BYTES),
                 is_next,
             )
         return (*known, word in code, False, False, False)

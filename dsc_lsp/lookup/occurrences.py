@@ -195,35 +195,39 @@ class Search:
         before = (self._around.before[-LONGEST:] + generated)[-LONGEST:]
         started = word_before(before)
         least = len(started)
-        found = [
-            (data, place, starts, first_file)
-            for data, places, starts, first_file in self._places(before, started)
-            for place in places
-        ]
-        order = [
-            length << _NUMBER_BITS | number
-            for number, length in enumerate(_lengths(found, before))
-            if length > least
-            or (0 < least == length < LONGEST and not _is_behind_word(found[number], least))
-        ]
+        # No text holds the byte that stands for what is not there. The last byte is the highest
+        # digit: the more bytes agree, the less a number differs.
+        wanted = int.from_bytes(before.rjust(LONGEST, b"\xff"), "little")
+        number_of = int.from_bytes
+        found, order = list[_Place](), list[int]()
+        for data, places, starts, first_file in self._places(before, started):
+            for place in places:
+                differs = number_of(data[place - LONGEST : place], "little") ^ wanted
+                length = LONGEST - (differs.bit_length() + 7 >> 3)
+                if length > least or (
+                    # Within a word, no other may go on before it.
+                    0 < least == length < LONGEST and not IS_WORD[data[place - 1 - length]]
+                ):
+                    order.append(length << _NUMBER_BITS | len(found))
+                    found.append((data, place, starts, first_file))
         order.sort(reverse=True)
         nearness, folder_of = self._sources.nearness, self._sources.folder_of
         own, folder = self._around.number, self._folder
-        worth, last = list[int](), 0
+        worth, last = list[tuple[int, int, Occurrence]](), 0
         for one in order:
-            length = one >> _NUMBER_BITS
+            length, number = one >> _NUMBER_BITS, one & _NUMBERS
             if length < last and len(worth) >= _MOST:
                 break
-            _, place, starts, first_file = found[one & _NUMBERS]
+            data, place, starts, first_file = found[number]
             file = first_file + bisect_right(starts, place) - 1
             near = nearness[file]
             if near < GONE and file != own:
                 if near == ELSEWHERE and folder_of[file] == folder:
                     near = FOLDER
-                worth.append(length * GONE - near << _NUMBER_BITS | one & _NUMBERS)
+                worth.append((length * GONE - near, number, Occurrence(data, place, length, near)))
                 last = length
         worth.sort(reverse=True)
-        return [_occurrence(found[one & _NUMBERS], one >> _NUMBER_BITS) for one in worth[:_MOST]]
+        return [occurrence for _, _, occurrence in worth[:_MOST]]
 
     def _places(
         self, before: bytes, started: bytes
@@ -244,25 +248,6 @@ class Search:
         if starts:
             changed = [at for at in found if at >= starts[0] and data[at]]
             yield data, changed, starts, first_file
-
-
-def _lengths(found: Sequence[_Place], before: bytes) -> list[int]:
-    """Return how many bytes before each place agree."""
-    # No text holds the bytes that stand for what is not there and that part what is compared.
-    there = b"\xfe".join([b"", *[data[place - LONGEST : place] for data, place, _, _ in found]])
-    rows = np.frombuffer(there, np.uint8).reshape(-1, LONGEST + 1)
-    wanted = np.frombuffer(before.rjust(LONGEST + 1, b"\xff"), np.uint8)
-    return (rows != wanted)[:, ::-1].argmax(axis=1).tolist()
-
-
-def _is_behind_word(place: _Place, length: int) -> bool:
-    """Whether a word goes on before the bytes before a place."""
-    return IS_WORD[place[0][place[1] - 1 - length]]
-
-
-def _occurrence(place: _Place, worth: int) -> Occurrence:
-    length, nearness = divmod(-worth, GONE)
-    return Occurrence(place[0], place[1], -length, nearness)
 
 
 def _places_in(segment: Segment, before: bytes, started: bytes, most: int) -> list[int]:
