@@ -7,6 +7,7 @@ how late it wakes up; then it is opened again, and keys are typed at random plac
 
 import argparse
 import asyncio
+import compileall
 import gc
 import json
 import os
@@ -22,6 +23,7 @@ from typing import IO
 
 import psutil
 
+import dsc_lsp
 from dsc_lsp import context
 from dsc_lsp.completion import context_at
 from dsc_lsp.document import Cursor, Document, Position
@@ -233,6 +235,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as cache, ExitStack() as files:
         stacks = files.enter_context(chosen.stacks.open("wb")) if chosen.stacks else None
         os.environ["XDG_CACHE_HOME"] = cache
+        # As pip installs it: with compiled modules, which some environments forbid to be kept.
+        compileall.compile_dir(Path(dsc_lsp.__file__).parent, quiet=2)
         shorten_pauses()  # as in the server
         found = asyncio.run(_measured(chosen.folder.absolute(), chosen.places, stacks))
     print(json.dumps(found, indent=1))

@@ -9,6 +9,7 @@ import asyncio
 import faulthandler
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -65,8 +66,10 @@ class Looks:
 async def looks_until(over: asyncio.Event, stacks: IO[bytes] | None = None) -> Looks:
     """Look at the running loop until ``over`` is set.
 
-    To ``stacks`` is written what all threads were at when the loop had been late for 5 ms; to
-    have that done costs each look a tenth of a millisecond.
+    To ``stacks``, a real file, is written what all threads were at when the loop had been late for
+    5 ms, and after that how much of it they held it for, where that is as much. It costs each look
+    a tenth of a millisecond, and now and then the process its life: CPython reads the stacks
+    of threads that go on meanwhile.
     """
     late, held, interpreter = list[float](), list[float](), list[float]()
     interval_ms = 1e3 * sys.getswitchinterval()
@@ -80,6 +83,8 @@ async def looks_until(over: asyncio.Event, stacks: IO[bytes] | None = None) -> L
         without_wait = late[-1] - (_waited_ms() - waited)
         held.append(max(0.0, min(without_wait, _computed_ms() - computed)))
         interpreter.append(min(held[-1], interval_ms * (_waits() - waits)))
+        if stacks is not None and held[-1] > _LATE_MS:
+            os.write(stacks.fileno(), f"held for {held[-1]:.1f} ms\n".encode())
     faulthandler.cancel_dump_traceback_later()
     return Looks(tuple(late), tuple(held), tuple(interpreter))
 

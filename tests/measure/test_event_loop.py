@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def test_what_holds_the_interpreter_is_blamed_for_it(tmp_path: Path) -> None:
 
     assert max(looks.held) > 5
     assert sys.platform != "linux" or max(looks.interpreter) > 5
-    assert b"in hold\n" in (tmp_path / "stacks").read_bytes()
+    written = (tmp_path / "stacks").read_bytes()
+    assert b"in hold\n" in written
+    assert re.search(rb"^held for \d+\.\d ms$", written, re.MULTILINE)
     assert all(held <= late for held, late in zip(looks.held, looks.late, strict=True) if held)
 
 

@@ -1,7 +1,13 @@
 """The interpreter is made not to pause."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+import dsc_lsp
 
 KEPT = """
 import gc
@@ -20,3 +26,31 @@ print(young > 100, middle > 10, old)
 def test_all_that_is_in_memory_is_not_looked_through_while_much_is_kept() -> None:
     output = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, check=True).stdout
     assert output.split() == [b"True", b"True", b"0"]
+
+
+LOADED = """
+import sys
+from pathlib import Path
+from dsc_lsp.pauses import load_libraries
+
+load_libraries("numpy", "torch")
+for library in ("_multiarray_umath", "libtorch_python", "libtorch_cpu"):
+    print(library in Path("/proc/self/maps").read_text())
+print("numpy" in sys.modules, "torch" in sys.modules)
+import torch
+print(torch.from_numpy(torch.ones(2).numpy()).sum().item())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells which libraries are loaded")
+def test_libraries_are_loaded_before_what_they_belong_to_is_imported() -> None:
+    output = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, check=True).stdout
+    assert output.split() == [b"True"] * 3 + [b"False"] * 2 + [b"2.0"]
+
+
+def test_libraries_of_packages_that_are_not_there_are_left_to_their_import() -> None:
+    without_packages = [sys.executable, "-S", "-c"]
+    script = "from dsc_lsp.pauses import load_libraries; load_libraries('numpy', 'torch')"
+    environment = {**os.environ, "PYTHONPATH": str(Path(dsc_lsp.__file__).parents[1])}
+
+    subprocess.run([*without_packages, script], env=environment, check=True)
