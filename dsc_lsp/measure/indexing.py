@@ -230,7 +230,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--places", type=int, default=60, help="places to type at")
-    parser.add_argument("--stacks", type=Path, help="where to write what held up the event loop")
+    parser.add_argument(
+        "--stacks",
+        type=Path,
+        help="where to write what held up the event loop; may end in a fault of the interpreter",
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache, ExitStack() as files:
         stacks = files.enter_context(chosen.stacks.open("wb")) if chosen.stacks else None
