@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dsc_lsp.models import STARTER_CHECKPOINT
+from dsc_lsp.models import STARTER, STARTER_CHECKPOINT, family_of
 from dsc_lsp.starter import interruption
 from dsc_lsp.starter.corpus import Places
 from dsc_lsp.starter.presets import PRESETS, Preset
@@ -36,17 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     if parsed.human_eval is not None and not parsed.human_eval.is_file():
         parser.error(f"--human-eval: {parsed.human_eval} is no file")
+    work: Path = parsed.work or default_work(parsed.preset)
+    output: Path = parsed.output or work / STARTER_CHECKPOINT.name
+    if family_of(output.name) != STARTER:  # its name alone tells how to prompt it
+        parser.error(f"--output: call it {STARTER.name}, or {STARTER.name} and more")
     preset = _chosen(parsed)
     places = Places(tuple(parsed.site_packages), tuple(parsed.node_modules))
-    work: Path = parsed.work or default_work(parsed.preset)
     started = time.monotonic()
 
     def report(message: str) -> None:
         print(f"[{time.monotonic() - started:7.1f} s] {message}", flush=True)
 
-    run = Run(
-        preset, places, parsed.output, work, parsed.seed, report, parsed.until, parsed.human_eval
-    )
+    run = Run(preset, places, output, work, parsed.seed, report, parsed.until, parsed.human_eval)
     try:
         with interruption.raised():
             build(run)
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m dsc_lsp.starter.build", description=__doc__)
     parser.add_argument("--preset", choices=sorted(PRESETS), required=True)
     parser.add_argument(
-        "--output", type=Path, default=STARTER_CHECKPOINT, help="checkpoint directory"
+        "--output", type=Path, help="checkpoint directory (dsc-starter in that of --work)"
     )
     parser.add_argument("--work", type=Path, help="caches and resumable state")
     parser.add_argument("--until", choices=STEPS, default=STEPS[-1], help="the last step to do")

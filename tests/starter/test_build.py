@@ -123,6 +123,7 @@ def test_another_seed_needs_another_work_directory(
         (["--seconds", "-1"], "--seconds: must be positive"),
         (["--rows", "0"], "--rows: must be 1 or more"),
         (["--human-eval", "no/such/file"], "--human-eval: no/such/file is no file"),
+        (["--output", "model"], "--output: call it dsc-starter, or dsc-starter and more"),
     ],
 )
 def test_bad_arguments_are_refused(
@@ -132,6 +133,16 @@ def test_bad_arguments_are_refused(
         build.main(["--preset", "smoke", *given])
     assert stopped.value.code == 2
     assert reason in capsys.readouterr().err
+
+
+def test_what_ships_is_replaced_on_request_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """``--preset smoke`` by itself left a model of 20 steps in the place of the one that ships."""
+    runs: list[steps.Run] = []
+    monkeypatch.setattr(build, "build", runs.append)
+    shipped = str(models.STARTER_CHECKPOINT)
+    work = ["--preset", "smoke", "--work", str(tmp_path)]
+    assert build.main(work) == build.main([*work, "--output", shipped]) == 0
+    assert [run.output for run in runs] == [tmp_path / "dsc-starter", models.STARTER_CHECKPOINT]
 
 
 def test_recipes_are_written_as_plain_values(directory: Path):
