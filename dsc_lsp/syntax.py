@@ -6,13 +6,13 @@ at the cursor is usually broken, so errors in the tree decide nothing.
 
 import re
 from collections import deque
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple
 
 from cachetools import LRUCache
-from tree_sitter import Language as GrammarLanguage
-from tree_sitter import Node, Parser, Query, QueryCursor, Tree
+from tree_sitter import Node, Parser, Tree
 
 from dsc_lsp.document import Cursor, Document, indentation, split_lines
 from dsc_lsp.languages import Grammar, Language, language_of
@@ -32,7 +32,6 @@ _CONTINUATION_BYTES = bytes(range(0x80, 0xC0))
 _CLOSERS_ONLY = re.compile(r"(?:[)\]}\"'`;,\s]|</[\w.:-]+>)*")
 _QUOTED = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'")
 _REMEMBERED_TREES = 8
-_FAR = 2**31
 _BEGINNING = 256
 """So many bytes alike, and a text is taken for one that was parsed before and has been edited."""
 _AT_CURSOR = b"x"
@@ -324,9 +323,8 @@ def _opaque_spans(source: bytes, language: Language, parser: Parser) -> tuple[_S
     known = before.spans if before is not None and changed else ()
     spans = [span for span in known if span[1] < changed]
     done = spans[-1][1] if spans else 0
-    query = _opaque_query(language, parser.language)
-    for node in _captured(query, tree, changed):
-        if node.start_byte < done or _lacks_its_end(node):
+    for node in _opaque_nodes(tree, language.opaque, changed):
+        if node.start_byte < done:
             continue
         is_comment = "comment" in node.type
         table = _BLANK_OUT if is_comment or node.type == "text" else _STRING_OUT
@@ -357,15 +355,25 @@ def _parse(source: bytes, before: _Parsed | None, parser: Parser) -> tuple[Tree,
     return tree, min([start, *(one.start_byte for one in edited.changed_ranges(tree))])
 
 
-def _captured(query: Query | None, tree: Tree, start: int) -> list[Node]:
-    """Return the comments and strings that do not end before a byte, in order."""
-    if query is None:
-        return []
-    cursor = QueryCursor(query)
-    # A tree may end before its text does.
-    cursor.set_byte_range(max(0, start - 1), _FAR)
-    nodes = cursor.captures(tree.root_node).get("opaque", [])
-    return sorted(nodes, key=lambda node: (node.start_byte, -node.end_byte))
+def _opaque_nodes(tree: Tree, kinds: Collection[str], start: int) -> Iterator[Node]:
+    """Yield the outermost comments and strings that do not end before a byte, in order.
+
+    A query finds them in two thirds of the time, but tree-sitter looks through the whole grammar
+    to make one, and holds the interpreter's lock meanwhile: for 12 to 18 ms in C++, C#, Kotlin,
+    Scala and Swift.
+    """
+    cursor = tree.walk()
+    while True:
+        node = cursor.node
+        assert node is not None, "a walk stands on a node"
+        if node.end_byte >= start:
+            if node.is_named and node.type in kinds and not _lacks_its_end(node):
+                yield node
+            elif cursor.goto_first_child():
+                continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return
 
 
 def _alike(one: bytes, other: bytes) -> int:
@@ -382,17 +390,6 @@ def _alike(one: bytes, other: bytes) -> int:
 
 def _point(source: bytes, byte: int) -> tuple[int, int]:
     return source.count(b"\n", 0, byte), byte - 1 - source.rfind(b"\n", 0, byte)
-
-
-@cache
-def _opaque_query(language: Language, grammar: GrammarLanguage | None) -> Query | None:
-    """Return what finds the comments and strings, much faster than a walk in Python."""
-    if grammar is None:
-        return None
-    # A kind that another version of the grammar does not know would make the query fail.
-    known = [kind for kind in language.opaque if grammar.id_for_node_kind(kind, True)]
-    kinds = " ".join(f"({kind})" for kind in known)
-    return Query(grammar, f"[{kinds}] @opaque") if known else None
 
 
 def _lacks_its_end(node: Node) -> bool:

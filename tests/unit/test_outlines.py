@@ -3,6 +3,8 @@
 Each line is the kind, the lines from 1, and the header, indented by how deep it stands.
 """
 
+import re
+
 import pytest
 from tree_sitter import Query, QueryCursor
 
@@ -40,6 +42,32 @@ def test_what_takes_too_long_to_parse_has_no_outline(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(trees, "_PARSING_SECONDS", 60.0)
     assert len(outline(text, "python")) == 2_000, "the parser is none the worse for it"
+
+
+def test_twenty_thousand_lines_of_comments_in_a_row_hide_nothing() -> None:
+    rows = "# said of the next\n" * 10_000
+    text = f"x = 1\n{rows}\nclass A:\n    y = 2\n{rows}\n    def f(self): pass\n"
+    assert [entry.name for entry in outline(text, "python")] == ["x", "A", "y", "f"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f():\n    x = 1\n{row}    return x\n\n\ny = 2\n",
+        "class A:\n{row}    x = 1\n\n{row}    def f(self):\n{row}        self.z = 1\n",
+        "x = [\n{row}    1]\n{row}y = 2\n",
+        'x = """\n{row}  # its end: """\n{row}y = 2\n{row}',
+        "x = '''{row}'''\ny = 2\n",
+        "@one\n{row}def f(\n{row}    a,\n): pass\n",
+    ],
+)
+@pytest.mark.parametrize("row", ["    # said\n" * 40, "# said\n" * 40, "\t# é said\n    #\n" * 20])
+def test_rows_of_comments_change_nothing(
+    text: str, row: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = outline(text.format(row=row), "python")
+    monkeypatch.setattr(trees, "_ROW_OF_COMMENTS", re.compile(rb"(?!)"))
+    assert found == outline(text.format(row=row), "python")
 
 
 def _shown(found: Outline) -> list[str]:
