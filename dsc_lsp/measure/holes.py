@@ -127,12 +127,17 @@ def partly_typed(hole: Hole, written: int) -> Hole:
 
 def _from_file(path: Path, *, with_retrieved: bool) -> Iterator[Hole]:
     opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    names: set[str] = set()
     try:
         with opener(path, "rt", encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     place = f"{path.name}:{number}"
-                    yield _from_record(_json(line, place), place, with_retrieved=with_retrieved)
+                    record = _json(line, place)
+                    hole = _from_record(record, place, with_retrieved=with_retrieved)
+                    name = f"{hole.name} at {place}" if hole.name in names else hole.name
+                    names.add(name)
+                    yield dataclasses.replace(hole, name=name)
     except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
 

@@ -166,6 +166,13 @@ def test_files_that_are_no_data_sets_are_named(tmp_path: Path):
             holes_of(name)
 
 
+def test_holes_of_one_name_are_told_apart(tmp_path: Path):
+    """An evaluation that went on gave one's result to the other, which has the same name."""
+    record = {**HUMAN_EVAL, "task_id": "a"}
+    names = [hole.name for hole in holes_of(write(tmp_path / "a.jsonl", record, record))]
+    assert names == ["a", "a at a.jsonl:2"]
+
+
 def test_a_byte_order_mark_is_no_part_of_a_data_set(tmp_path: Path):
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(HUMAN_EVAL), "utf-8-sig")
