@@ -1,5 +1,6 @@
 """Options and settings of all tests; how cases are written stands in ``tests/documents.py``."""
 
+import gc
 from collections.abc import Iterator
 
 import hypothesis
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="slow; run with -m slow"))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, not among all that was imported for them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ URI = "file:///project/a.py"
 
 
 async def test_shutdown_and_exit_end_the_server_with_code_0():
-    async with session() as editor:
+    async with session(options={"model": "lookup"}) as editor:
         process = editor.client._server
     assert process is not None
     assert process.returncode == 0

@@ -22,6 +22,8 @@ from dsc_lsp.starter.files import read_json
 from dsc_lsp.starter.presets import PRESETS
 from tests.starter import forked
 
+CORPUS = ("corpus.json", "training.jsonl.xz", "held_out.jsonl.xz", "tokenizer.json")
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -198,6 +200,9 @@ def test_training_elsewhere_comes_home(directory: Path, tmp_path: Path):
         output, messages = place / "dsc-starter", lambda _: None
         steps.build(steps.Run(timed, corpus.Places(), output, place, 0, messages, until))
 
+    here.mkdir()
+    for name in CORPUS:
+        shutil.copy(directory / "work" / name, here)
     run(here, "tokenizer")
     carried = [file for file in here.iterdir() if file.is_file()]
     there.mkdir()
@@ -211,6 +216,7 @@ def test_training_elsewhere_comes_home(directory: Path, tmp_path: Path):
     with pytest.raises(steps.BuildError, match="put it there"):
         run(here, "card")
     shutil.copytree(there / "dsc-starter", here / "dsc-starter")
+    shutil.copy(directory / "work" / "packages.json", here)  # how it is served: seconds
     run(here, "card")
     assert not (here / "training.pt").exists()
     assert "stored as int8" in (here / "dsc-starter" / "README.md").read_text(encoding="utf-8")
