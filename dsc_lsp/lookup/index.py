@@ -15,11 +15,17 @@ from dsc_lsp.lookup.occurrences import NO_SOURCES, Source, Sources, Surroundings
 from dsc_lsp.lookup.prediction import Prediction
 from dsc_lsp.lookup.segment import Joining, Segment, Text, plain
 
-_FRESH_BYTES = 64 * 1024
-"""Texts of no more bytes than this are looked through at each question; more are sorted."""
-_SEGMENT_BYTES = 28 * 1024 * 1024
-_TINY_BYTES = 1024 * 1024
-"""So much is sorted in 0.1 s."""
+_FRESH_BYTES = 16 * 1024
+"""Changed texts of no more bytes than this are looked through at each question; more are sorted.
+
+The one that changed last does not count: it would be sorted again at each key, and is mostly the
+one that is asked about, which is looked through anyway.
+"""
+_SEGMENT_BYTES = 64 * 1024 * 1024
+_TINY_BYTES = 2 * 1024 * 1024
+"""So much is sorted in 0.2 s."""
+_MUCH_BYTES = 16 * 1024 * 1024
+"""To sort so much takes memory that is worth giving back."""
 _MERGED_AT_ONCE = 3
 _Version = TypeVar("_Version")
 
@@ -94,7 +100,7 @@ class Index:
     def update_all(self, files: Iterable[tuple[str, str]]) -> None:
         """Know many files: some 5 s for 40 MB, so meant for a thread in the background.
 
-        They take part in answers once they are sorted, megabytes at a time.
+        They take part in answers once all are sorted, or many megabytes of them.
         """
         size = total = 0
         for path, text in files:
@@ -108,7 +114,7 @@ class Index:
                 self._sort_waiting()
                 size = 0
         self._sort_waiting()
-        if total > _SEGMENT_BYTES:
+        if total > _MUCH_BYTES:
             _give_back()
 
     def remove(self, path: str) -> None:
@@ -161,7 +167,8 @@ class Index:
     @property
     def _is_much(self) -> bool:
         """Whether more has changed than is worth looking through at each question."""
-        return len(self._fresh_text.data) > _FRESH_BYTES
+        text = self._fresh_text
+        return len(text.paths) > 1 and text.starts[-1] > _FRESH_BYTES
 
     def _sort_much(self) -> None:
         while True:
@@ -174,7 +181,7 @@ class Index:
     def _sort_fresh(self) -> None:
         with self._sorting:
             with self._lock:
-                batch = dict(self._fresh)
+                batch = dict(list(self._fresh.items())[:-1])
             self._sort(Text.of(batch), self._fresh, list(batch.values()))
 
     def _sort_waiting(self) -> None:

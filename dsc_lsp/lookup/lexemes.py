@@ -5,6 +5,7 @@ indentation behind it.
 """
 
 import re
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -20,7 +21,6 @@ SIGN, WORD, BLANK, BREAK = range(4)
 """The kinds of lexemes."""
 
 _PIECE = 1 << 20
-_NOWHERE = np.empty(0, np.int32)
 _KINDS = np.zeros(256, np.uint8)
 _KINDS[[byte for byte in range(256) if re.match(rb"[\w\x80-\xff]", bytes([byte]))]] = WORD
 _KINDS[[ord(" "), ord("\t")]] = BLANK
@@ -31,24 +31,21 @@ IS_WORD = [kind == WORD for kind in _KIND_OF_BYTE]
 _WORD_BYTES = bytes(byte for byte in range(256) if IS_WORD[byte])
 
 
-def boundaries(text: Bytes) -> npt.NDArray[np.int32]:
-    """Return where lexemes begin, but for the first and for zeros, which are no text."""
-    # One piece after the other, because what is needed on the way is several times as large.
-    pieces = (
-        (_boundaries(text[start : start + _PIECE + 1]) + start).astype(np.int32)
-        for start in range(0, len(text), _PIECE)
-    )
-    return np.concatenate([_NOWHERE, *pieces])
+def boundaries(text: Bytes) -> Iterator[Places]:
+    """Yield where lexemes begin, but for the first and for zeros, which are no text.
 
-
-def _boundaries(text: Bytes) -> Places:
-    kinds = _KINDS[text]
-    before, behind = kinds[:-1], kinds[1:]
-    begins = (behind != before) | (behind == BREAK)
-    begins |= (behind == SIGN) & (text[1:] != text[:-1])
-    begins &= (behind != BLANK) | (before != BREAK)
-    begins &= text[1:] != 0
-    return np.flatnonzero(begins) + 1
+    Of one piece of the text after the other, because what is needed on the way is several times
+    as large.
+    """
+    for start in range(0, len(text), _PIECE):
+        piece = text[start : start + _PIECE + 1]
+        kinds = _KINDS[piece]
+        before, behind = kinds[:-1], kinds[1:]
+        begins = (behind != before) | (behind == BREAK)
+        begins |= (behind == SIGN) & (piece[1:] != piece[:-1])
+        begins &= (behind != BLANK) | (before != BREAK)
+        begins &= piece[1:] != 0
+        yield np.flatnonzero(begins) + (start + 1)
 
 
 def lexeme_at(text: bytes, start: int) -> bytes:

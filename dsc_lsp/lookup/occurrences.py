@@ -12,11 +12,12 @@ import numpy.typing as npt
 from dsc_lsp.lookup.lexemes import IS_WORD, Places, word_before
 from dsc_lsp.lookup.segment import LONGEST, Padded, Segment, Text, folder_number, plain
 
-_OF_A_TEXT = 16
-"""So many places of either side of the cursor's own file are looked at, and of all others."""
+_OF_OWN = 16
+"""So many places of either side of the cursor's own file are looked at, and of what changed."""
+_OF_SORTED = 12
+"""So many of what is sorted, each text by its share: what is common in a large repository would
+else be heard several times over."""
 _AT_LEAST = 3
-"""Of the others so many each at least, more by their share of all text: what is common in a large
-repository would else be heard several times over."""
 _WORDS = 4
 """So many times as many are looked at for a word half written, most of which go on otherwise."""
 _MOST = 16
@@ -86,7 +87,7 @@ class Sources:
         return [
             (
                 one.segment,
-                max(_AT_LEAST, _OF_A_TEXT * len(one.segment.text.data) // self.size),
+                max(_AT_LEAST, _OF_SORTED * len(one.segment.text.data) // self.size),
                 first_file,
             )
             for one, first_file in zip(self.each, self.first_files, strict=True)
@@ -182,8 +183,8 @@ class Search:
         self._scanned = around.text
         changed, own = sources.changed, around.number - sources.first_changed
         if changed.paths:
-            other = changed.data if own < 0 else changed.without(own)
-            self._scanned = Padded(around.text.data + other)
+            changed = changed if own < 0 else changed.without(own)
+            self._scanned = Padded(around.text.data + changed.data)
         begins = len(around.text.data)
         self._changed = sources.first_changed, [begins + start for start in changed.starts]
 
@@ -237,7 +238,7 @@ class Search:
         Of equal places those that are worth more come later.
         """
         data, own = self._scanned.data, len(self._sources.nearness)
-        found = self._scanned.scan(before, _OF_A_TEXT, self._around.ends)
+        found = self._scanned.scan(before, _OF_OWN, self._around.ends)
         yield data, [at for at in found if at <= self._last_above], _ONE_FILE, own - 2
         first, last = self._around.begins, self._last_below
         yield data, [at for at in reversed(found) if first <= at <= last], _ONE_FILE, own - 1

@@ -7,7 +7,7 @@ and the start of a file is something that can match.
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -26,8 +26,8 @@ _SPACING = 64
 _REMEMBERED = 8
 _FEW = 48
 """So many places are worth no effort to find the best of them."""
-_LOOKED_AT_ONCE = 200_000
 _SORTED_AT_ONCE = 200_000
+_PAIRS = 1 << 16
 _NOWHERE = np.empty(0, np.int64)
 _LINE_BREAK = re.compile(r"\r\n?")
 
@@ -122,11 +122,12 @@ class Text(Padded):
         start = self.starts[number]
         return self.data[start : self.data.index(0, start)]
 
-    def without(self, number: int) -> bytes:
-        """Return ``data`` with zeros for one of the files."""
+    def without(self, number: int) -> "Text":
+        """Return the same files, of which one is empty."""
         start = self.starts[number]
         end = self.data.index(0, start)
-        return b"".join((self.data[:start], bytes(end - start), self.data[end:]))
+        starts = [at if at <= start else at - (end - start) for at in self.starts]
+        return Text(self.data[:start] + self.data[end:], self.paths, tuple(starts))
 
 
 class Joining:
@@ -172,7 +173,7 @@ class Segment:
     @staticmethod
     def of(text: Text) -> "Segment":
         """Sort the places of a text; costs some 0.1 s a megabyte."""
-        ordered = _sorted(text.data, boundaries(text.array))
+        ordered = _sorted(text.data)
         words = array("Q", _words(text.data)[ordered[::_SPACING] - _WORD_BYTES].tobytes())
         return Segment(text, ordered, words)
 
@@ -244,32 +245,47 @@ def _words(data: bytes) -> npt.NDArray[np.uint64]:
     return np.ndarray((len(data) - _WORD_BYTES + 1,), "<u8", data, strides=(1,))
 
 
-def _sorted(data: bytes, places: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Sort by the bytes before each place, the nearest first; places of one last byte at a time.
+def _pairs(data: bytes) -> npt.NDArray[np.uint16]:
+    """Return the two bytes from each place on as a number, the last byte its higher digit."""
+    return np.ndarray((len(data) - 1,), "<u2", data, strides=(1,))
 
-    That takes little memory at once, and less time than all together.
+
+def _sorted(data: bytes) -> npt.NDArray[np.int32]:
+    """Sort the places where lexemes begin by the bytes before them, the nearest first.
+
+    They are put apart by two bytes first, then some of these pairs are sorted at a time. That
+    takes little memory at once, and less time than all together.
     """
-    words, bytes_ = _words(data), np.frombuffer(data, np.uint8)
-    ordered, done = np.empty_like(places), 0
-    for alike in _by_byte(bytes_, places, 1):
-        # One byte is not enough where it is one of the commonest.
-        for group in _by_byte(bytes_, alike, 2) if len(alike) > _SORTED_AT_ONCE else (alike,):
-            keys = [words[group - at] for at in range(_KEY_BYTES, 0, -_WORD_BYTES)]
-            ordered[done : done + len(group)] = group[np.lexsort(keys)]
-            done += len(group)
+    words = _words(data)
+    ordered, ends = _by_pair(data)
+    start = 0
+    while start < len(ordered):
+        last = int(ends.searchsorted(start + _SORTED_AT_ONCE, "right")) - 1
+        if ends[last] <= start:
+            last = int(ends.searchsorted(start, "right"))
+        group = ordered[start : ends[last]]
+        group[:] = group[
+            np.lexsort([words[group - at] for at in range(_KEY_BYTES, 0, -_WORD_BYTES)])
+        ]
+        start = int(ends[last])
     return ordered
 
 
-def _by_byte(
-    data: Bytes, places: npt.NDArray[np.int32], distance: int
-) -> Iterator[npt.NDArray[np.int32]]:
-    """Yield the places that have the same byte so far before them, in the order of these bytes."""
-    # In pieces: what is needed on the way is ten times as large, and counting lets no other
-    # thread on.
-    there, counts = np.empty(len(places), np.uint8), np.zeros(256, np.int64)
-    for start in range(0, len(places), _LOOKED_AT_ONCE):
-        piece = slice(start, start + _LOOKED_AT_ONCE)
-        there[piece] = data[places[piece] - distance]
-        counts += np.bincount(there[piece], minlength=256)
-    for byte in counts.nonzero()[0].tolist():
-        yield places[there == byte]
+def _by_pair(data: bytes) -> tuple[npt.NDArray[np.int32], Places]:
+    """Return the places where lexemes begin, by the two bytes before, and where each pair ends."""
+    bytes_, pairs = np.frombuffer(data, np.uint8), _pairs(data)
+    ends = np.zeros(_PAIRS, np.int64)
+    for places in boundaries(bytes_):
+        ends += np.bincount(pairs[places - 2], minlength=_PAIRS)
+    free = ends.cumsum() - ends
+    ends = ends.cumsum()
+    ordered = np.empty(ends[-1], np.int32)
+    # Looked for once more, which takes less time than to keep them takes memory.
+    for places in boundaries(bytes_):
+        of_each = pairs[places - 2]
+        order = of_each.argsort(kind="stable")
+        counts = np.bincount(of_each, minlength=_PAIRS)
+        first = free - (counts.cumsum() - counts)
+        ordered[first[of_each[order]] + np.arange(len(places))] = places[order]
+        free += counts
+    return ordered, ends

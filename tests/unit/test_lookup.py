@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dsc_lsp.lookup import Continuation, index, lexemes, segment
 from dsc_lsp.lookup.features import Describer
 from dsc_lsp.lookup.index import Index
-from dsc_lsp.lookup.lexemes import boundaries, lexeme_at
+from dsc_lsp.lookup.lexemes import Bytes, boundaries, lexeme_at
 from dsc_lsp.lookup.occurrences import NO_SOURCES, Search, Source, Sources, Surroundings
 from dsc_lsp.lookup.scoring import OF_OCCURRENCE, UNITS
 from dsc_lsp.lookup.segment import LONGEST, Segment, Text, plain
@@ -57,10 +57,11 @@ def test_changes_lead_to_the_index_that_is_built_anew(
     made: list[tuple[str, str | None]], before: str, after: str
 ):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index, "_FRESH_BYTES", 2 * LONGEST)
+        patch.setattr(index, "_FRESH_BYTES", 0)
         changed = Index()
         current: dict[str, str] = {}
-        for path, text in made:
+        # What changed last is not sorted, and sampled otherwise than what is.
+        for path, text in [*made, ("file:///src/last", "")]:
             if text is None:
                 changed.remove(path)
                 current.pop(path, None)
@@ -95,6 +96,10 @@ def test_weights_are_likelihoods_and_texts_really_followed(
         assert any(one.text.rstrip("\n") in text for text in (before, after, *everywhere))
 
 
+def places_in(text: Bytes) -> list[int]:
+    return [place for piece in boundaries(text) for place in piece.tolist()]
+
+
 @given(st.text(alphabet="ab (=\n\té日😀", max_size=60))
 def test_lexemes_tile_a_text_and_begin_at_its_boundaries(text: str):
     data = text.encode()
@@ -104,10 +109,10 @@ def test_lexemes_tile_a_text_and_begin_at_its_boundaries(text: str):
         pieces[-1].decode()
     starts = [len(b"".join(pieces[:number])) for number in range(1, len(pieces))]
     array = Text.of({"a": data}).array[LONGEST : LONGEST + len(data)]
-    assert boundaries(array).tolist() == starts if len(data) else not pieces
+    assert places_in(array) == starts
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lexemes, "_PIECE", 3)
-        assert boundaries(array).tolist() == starts if len(data) else not pieces
+        assert places_in(array) == starts
 
 
 @given(st.lists(texts, min_size=1, max_size=5), texts)
@@ -126,11 +131,10 @@ def test_the_nearest_places_of_a_segment_are_those_of_a_search_through_all(
 def test_places_are_sorted_by_the_bytes_before_them(files: list[str]):
     named = {str(number): text.encode() for number, text in enumerate(files)}
     text = Text.of(named)
-    begins = [place for place in boundaries(text.array).tolist() if text.data[place]]
+    begins = [place for place in places_in(text.array) if text.data[place]]
     expected = sorted(begins, key=lambda place: text.data[place - 24 : place][::-1])
     assert Segment.of(Text.of(named)).places.tolist() == expected
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(segment, "_LOOKED_AT_ONCE", 3)
         patch.setattr(segment, "_SORTED_AT_ONCE", 2)
         assert Segment.of(Text.of(named)).places.tolist() == expected
 
@@ -373,6 +377,28 @@ def test_what_is_sorted_at_once_stays_small(monkeypatch: pytest.MonkeyPatch):
     assert len(known) == 40
     assert any(size > 500 for size in sizes), "small ones are merged"
     assert max(sizes) <= 1_000
+
+
+@given(st.lists(texts, min_size=1, max_size=5), st.integers(0, 4))
+def test_a_text_without_a_file_still_has_the_others(files: list[str], number: int):
+    number %= len(files)
+    encoded = [text.encode() for text in files]
+    without = Text.of({str(at): text for at, text in enumerate(encoded)}).without(number)
+    expected = [text if at != number else b"" for at, text in enumerate(encoded)]
+    assert [without.file(at) for at in range(len(files))] == expected
+
+
+def test_what_is_typed_in_a_large_file_is_not_sorted_until_another_changes():
+    """Else it would be sorted at each key."""
+    known = Index()
+    for key in range(3):
+        known.update("file:///src/large", "large_name = 1\n" * 5_000 + "x" * key)
+        known.settle()
+        assert not known.at(HERE, "", "").sources.each
+    known.update(HERE, "")
+    known.settle()
+    assert len(known.at(HERE, "", "").sources.each) == 1
+    assert known.at(HERE, "large_", "").after("")[0].text == "name = 1\n"
 
 
 def test_what_was_sorted_bit_by_bit_is_searched_at_once():
