@@ -1,7 +1,6 @@
 """The plan at a cursor: what of the workspace could help there, by worth."""
 
 from dataclasses import replace
-from functools import lru_cache
 
 from dsc_lsp.context.assembly import Chosen, choose
 from dsc_lsp.context.copies import Copies
@@ -11,7 +10,7 @@ from dsc_lsp.context.recent import pieces_of_changes, pieces_of_clipboard, piece
 from dsc_lsp.context.similar import similar
 from dsc_lsp.context.usage import used_after_receiver
 from dsc_lsp.document import Cursor
-from dsc_lsp.repository.contents import Structure, is_left_to_indexer, structure_of
+from dsc_lsp.repository.contents import Structure, is_slow_to_parse
 from dsc_lsp.repository.plan import Piece, Plan, Recent
 from dsc_lsp.repository.workspace import Workspace
 
@@ -82,15 +81,10 @@ def _own(cursor: Cursor, path: str, workspace: Workspace) -> Structure:
 
     So it is asked once a line and not once a key. A very long file is as it was last saved.
     """
-    if is_left_to_indexer(cursor.document.text):
+    if is_slow_to_parse(cursor.document.text):
         return workspace.structure(path)
     lines, place = cursor.document.lines, cursor.position.line
-    return _structure("".join((*lines[:place], "\n", *lines[place + 1 :])), path)
-
-
-@lru_cache(maxsize=2)
-def _structure(text: str, path: str) -> Structure:
-    return structure_of(path, text)
+    return workspace.structure_of(path, "".join((*lines[:place], "\n", *lines[place + 1 :])))
 
 
 def _shown(plan: Plan) -> list[Chosen]:

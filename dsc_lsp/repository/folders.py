@@ -38,7 +38,7 @@ class Folders:
         self._waiting: queue.SimpleQueue[threading.Event] = queue.SimpleQueue()
         self._indexer = IndexerProcess(self._heard)
         self._learning = Learning(index, is_open)
-        self._reader = Reader(planner, between)
+        self._reader = Reader(planner, between, self._indexer.structure_of)
 
     def set_roots(self, roots: Sequence[Path], *, scan: bool, diff: bool) -> None:
         """Read these folders and no others.

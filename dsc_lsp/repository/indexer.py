@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 from dsc_lsp.repository import indexing
 from dsc_lsp.repository.changes import changed_lines
+from dsc_lsp.repository.contents import packed, structure_of
 from dsc_lsp.repository.files import may_be_shown
 from dsc_lsp.repository.store import Store, index_path
 
@@ -29,6 +31,7 @@ _RULES = frozenset({".gitignore", "tsconfig.json", "jsconfig.json", "go.mod"})
 """Files whose change changes what is known of others."""
 
 _REPORT_SECONDS = 0.1
+_REPORTING = threading.Lock()
 _NOT_KEPT = "The index of the workspace could not be kept, so other files are not looked at"
 
 
@@ -40,12 +43,16 @@ def main() -> int:
     ``{"near": path}`` is a file whose neighbours are to be read before all others,
     ``{"changed": [...]}`` are paths that may have changed, ``{"opened": path, "text": ...}`` is
     what an editor has. All paths are absolute. ``{"tell": "idle"}`` is answered when nothing is
-    left to do.
+    left to do. ``{"parse": path, "text": ...}`` is answered by a structure, whatever else there is
+    to do.
     """
+    commands: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    asked: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    # Somebody waits for it: begun before the rest becomes nice, where each thread is by itself.
+    threading.Thread(target=_parse_asked, args=(asked,), daemon=True).start()
     with suppress(OSError, AttributeError):
         os.nice(10)
-    commands: queue.Queue[dict[str, Any] | None] = queue.Queue()
-    threading.Thread(target=_receive, args=(commands,), daemon=True).start()
+    threading.Thread(target=_receive, args=(commands, asked), daemon=True).start()
     indexer = _Indexer()
     while True:
         try:
@@ -226,16 +233,27 @@ class _Indexer:
             _report({"folder": str(root), "done": progress.done, "of": progress.of})
 
 
-def _receive(commands: "queue.Queue[dict[str, Any] | None]") -> None:
+def _receive(
+    commands: "queue.Queue[dict[str, Any] | None]", asked: "queue.SimpleQueue[dict[str, Any]]"
+) -> None:
     with suppress(ValueError):  # the server has died within a line
         for line in sys.stdin.buffer:
-            commands.put(json.loads(line))
+            command = json.loads(line)
+            (asked if "parse" in command else commands).put(command)
     commands.put(None)
+
+
+def _parse_asked(asked: "queue.SimpleQueue[dict[str, Any]]") -> None:
+    while True:
+        command = asked.get()
+        structure = packed(structure_of(command["parse"], command["text"]))
+        _report({"structure": b64encode(structure).decode()})
 
 
 def _report(message: dict[str, Any]) -> None:
     try:
-        print(json.dumps(message), flush=True)  # noqa: T201 - the pipe to the server
+        with _REPORTING:
+            print(json.dumps(message), flush=True)  # noqa: T201 - the pipe to the server
     except OSError:  # the server is gone, and so shall we be
         os._exit(0)
 

@@ -6,9 +6,12 @@ import queue
 import subprocess
 import sys
 import threading
+from base64 import b64decode
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+
+from dsc_lsp.repository.contents import NO_STRUCTURE, Structure, structure_in
 
 _ENDED = "The process that indexes the workspace has ended, so other files are not looked at."
 _END_SECONDS = 2.0
@@ -19,7 +22,7 @@ class IndexerProcess:
     """Starts the indexing process, tells it what changes, and passes on what it reports.
 
     ``report`` is called on a thread of its own. A process that dies is not started again: the
-    index stays as it was, which costs context, not suggestions.
+    index stays as it was, which costs context, not suggestions. One thread may ask for structures.
 
     Raises:
         OSError: the process cannot be started.
@@ -28,6 +31,7 @@ class IndexerProcess:
     def __init__(self, report: Callable[[dict[str, Any]], None]) -> None:
         self._closed = False
         self._report = report
+        self._structures: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._commands: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             # -P: the folder that the server was started in may hold a dsc_lsp of its own.
@@ -47,6 +51,19 @@ class IndexerProcess:
     def tell(self, command: dict[str, Any]) -> None:
         """Send a command; returns at once."""
         self._commands.put(command)
+
+    def structure_of(self, path: str, text: str) -> Structure:
+        """Have the process parse a text, and wait for it; nothing if the process has ended.
+
+        Here it would hold the interpreter's lock: for what tree-sitter does before the first
+        search in a language, 14 ms in Python, 100 in TypeScript, 700 in Swift.
+        """
+        self.tell({"parse": path, "text": text})
+        found = self._structures.get()
+        if found is None:
+            self._structures.put(None)  # for the next one who asks
+            return NO_STRUCTURE
+        return structure_in(found)
 
     def close(self) -> None:
         """End the process; what it was writing is undone by the next one."""
@@ -72,10 +89,17 @@ class IndexerProcess:
         with stdout:
             for line in stdout:
                 if line.endswith(b"\n"):  # else killed within a line
-                    self._report(json.loads(line))
+                    self._pass_on(json.loads(line))
+        self._structures.put(None)
         if not self._closed:
             _log.warning("the indexing process has ended")
             self._report({"problem": _ENDED})
+
+    def _pass_on(self, message: dict[str, Any]) -> None:
+        if "structure" in message:
+            self._structures.put(b64decode(message["structure"]))
+        else:
+            self._report(message)
 
 
 def _creation_flags() -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 from dsc_lsp.document import Cursor
+from dsc_lsp.repository.contents import StructureOf
 from dsc_lsp.repository.paths import place_of
 from dsc_lsp.repository.plan import Fit, Plan, Recent, Shown
 from dsc_lsp.repository.store import Store, index_path
@@ -58,12 +59,13 @@ class _Planned:
 class Reader:
     """Plans for the newest cursor asked about, on a thread of its own.
 
-    ``after`` is called on that thread after each plan, and now and then in between: for what may
-    wait.
+    ``parsed`` is who parses what the index has not. ``after`` is called on that thread after each
+    plan, and now and then in between: for what may wait.
     """
 
-    def __init__(self, planner: Planner, after: Callable[[], None]) -> None:
+    def __init__(self, planner: Planner, after: Callable[[], None], parsed: StructureOf) -> None:
         self._planner = planner
+        self._parsed = parsed
         self._after = after
         self._changed = threading.Condition()
         self._asked: _Asked | None = None
@@ -168,7 +170,8 @@ class Reader:
             path = index_path(root)
             if not path.exists():
                 return None
-            known = self._workspaces[root] = (-1, Workspace(root, Store(path)))
+            workspace = Workspace(root, Store(path), self._parsed)
+            known = self._workspaces[root] = (-1, workspace)
         version = known[1].store.version
         if version != known[0]:
             known[1].renew()

@@ -8,7 +8,13 @@ from typing import TypeAlias
 from cachetools import LRUCache
 
 from dsc_lsp.repository.changes import Change
-from dsc_lsp.repository.contents import Structure, is_left_to_indexer, structure_of
+from dsc_lsp.repository.contents import (
+    NO_STRUCTURE,
+    Structure,
+    StructureOf,
+    is_slow_to_parse,
+    structure_of,
+)
 from dsc_lsp.repository.imports import Import, Paths, resolve
 from dsc_lsp.repository.store import Hit, Store
 from dsc_lsp.repository.texts import language_name
@@ -18,19 +24,20 @@ Resolved: TypeAlias = tuple[tuple[Import, tuple[str, ...]], ...]
 
 _CACHED_FILES = 512
 _CACHED_WORDS = 20_000
-_NO_STRUCTURE = Structure((), ())
+_CACHED_VERSIONS = 2
 
 
 class Workspace:
     """A folder's index and the questions that are asked of it; used by one thread.
 
     What it says is of the moment when it was made or last told to ``renew``; what has been asked
-    once costs little as long as the files are the same.
+    once costs little as long as the files are the same. ``parsed`` is who parses.
     """
 
-    def __init__(self, root: Path, store: Store) -> None:
+    def __init__(self, root: Path, store: Store, parsed: StructureOf = structure_of) -> None:
         self.root = root
         self.store = store
+        self._parsed = parsed
         self.paths = Paths(frozenset())
         self.chunk_count = 0
         self.changes: list[Change] = []
@@ -38,6 +45,7 @@ class Workspace:
         self._facts: Mapping[str, str] = {}
         self._texts: LRUCache[int, tuple[str, ...]] = LRUCache(_CACHED_FILES)
         self._structures: LRUCache[int, Structure] = LRUCache(_CACHED_FILES)
+        self._versions: LRUCache[tuple[str, str], Structure] = LRUCache(_CACHED_VERSIONS)
         self._resolved: LRUCache[int, Resolved] = LRUCache(_CACHED_FILES)
         self._chunks_with: LRUCache[str, int] = LRUCache(_CACHED_WORDS)
         self.renew()
@@ -71,20 +79,27 @@ class Workspace:
     def structure(self, path: str) -> Structure:
         """Return what a file defines and imports; one that is not parsed yet is parsed now.
 
-        But for a very long one, which is left to the process that indexes: until then, nothing.
+        But for a very long one: until its turn comes in the index, nothing.
         """
         number = self._numbers.get(path)
         if number is None:
-            return _NO_STRUCTURE
+            return NO_STRUCTURE
         known = self._structures.get(number)
         if known is None:
             known = self.store.structure(path)
             if known is None:
                 text = "\n".join(self.lines(path))
-                if is_left_to_indexer(text):
-                    return _NO_STRUCTURE
-                known = structure_of(path, text)
+                if is_slow_to_parse(text):
+                    return NO_STRUCTURE
+                known = self._parsed(path, text)
             self._structures[number] = known
+        return known
+
+    def structure_of(self, path: str, text: str) -> Structure:
+        """Return what a file defines and imports where it has another text than in the index."""
+        known = self._versions.get((path, text))
+        if known is None:
+            known = self._versions[path, text] = self._parsed(path, text)
         return known
 
     def imports_of(self, path: str) -> Resolved:

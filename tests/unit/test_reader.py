@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dsc_lsp.document import Cursor, Document, Position
+from dsc_lsp.repository.contents import structure_of
 from dsc_lsp.repository.plan import Plan, Recent
 from dsc_lsp.repository.reader import Reader
 from dsc_lsp.repository.workspace import Workspace
@@ -40,7 +41,7 @@ def test_idle_means_that_the_newest_cursor_is_planned_for(
 
     monkeypatch.setattr(Reader, "_workspace", workspace)
     document = Document.of("\n" * PLACES, uri=(tmp_path / "a.py").as_uri())
-    reader = Reader(plan, lambda: None)
+    reader = Reader(plan, lambda: None, structure_of)
     reader.set_folders([tmp_path])
     assert reader.is_idle
     try:
