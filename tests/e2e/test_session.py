@@ -8,12 +8,10 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import psutil
 from lsprotocol import types
 
-from dsc_lsp.models import STARTER_CHECKPOINT
 from tests.e2e.sessions import SERVER, session
 
 URI = "file:///project/a.py"
@@ -48,23 +46,6 @@ async def test_a_workspace_cannot_choose_the_model():
         told = [message.message for message in editor.client.messages]
     assert len(told) == 1
     assert "`dsc.model` cannot be set by a workspace" in told[0]
-
-
-async def test_a_model_that_cannot_be_loaded_is_told_once_and_answered_with_nothing(
-    tmp_path: Path,
-):
-    config = (STARTER_CHECKPOINT / "config.json").read_text()
-    (tmp_path / "config.json").write_text(config)
-    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
-    async with session(options={"model": str(tmp_path)}) as editor:
-        reason = await editor.loaded()
-        assert "pytorch_model.bin, a pickle file" in reason
-        editor.open(URI, "x = ")
-        assert await editor.ghost_text(URI, 0, 4) == []
-        assert await editor.ghost_text(URI, 0, 4) == []
-        assert not (await editor.popup(URI, 0, 4)).items
-        told = [message.message for message in editor.client.messages]
-    assert told == [reason]
 
 
 async def test_disabled_means_no_suggestions_until_enabled_again():

@@ -12,12 +12,16 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pytest
+from pygls.protocol import default_converter
+
 from dsc_lsp.engine.base import Engine
-from dsc_lsp.server import app
+from dsc_lsp.server import app, session
 from dsc_lsp.server.lifecycle import Ending
 from dsc_lsp.server.session import Server
 from dsc_lsp.settings import Parsed, Settings
@@ -25,6 +29,9 @@ from tests.scripted import ScriptedEngine
 
 PATIENCE_SECONDS = 20
 """No test waits for this long unless it fails; the machine may be busy."""
+
+# It writes code for each type of message that it meets: half of what a session costs.
+_shared_converter = cache(default_converter)
 
 URI = "file:///project/main.py"
 Message = dict[str, Any]
@@ -219,9 +226,10 @@ async def connected(
     before = set(threading.enumerate())
     with server_input, to_server, from_server:
         client = Client(to_server, from_server)
-        client.server = Server(
-            load, Parsed(settings or Settings(prepare_next=False), ()), Ending()
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(session, "default_converter", _shared_converter)
+            parsed = Parsed(settings or Settings(prepare_next=False), ())
+            client.server = Server(load, parsed, Ending())
         client.exit = asyncio.ensure_future(app.run(client.server, server_input, server_output))
         try:
             yield client
