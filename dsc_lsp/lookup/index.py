@@ -25,7 +25,7 @@ _SEGMENT_BYTES = 64 * 1024 * 1024
 _TINY_BYTES = 2 * 1024 * 1024
 """So much is sorted in 0.2 s."""
 _MUCH_BYTES = 16 * 1024 * 1024
-"""To sort so much takes memory that is worth giving back."""
+"""To join and sort so much takes memory that is worth giving back."""
 _MERGED_AT_ONCE = 3
 _Version = TypeVar("_Version")
 
@@ -189,6 +189,8 @@ class Index:
             with self._lock:
                 joining, self._joining = self._joining, Joining()
             text = joining.text()
+            if len(text.data) > _MUCH_BYTES:
+                _give_back()
             self._sort(text, self._waiting, [(joining, start) for start in text.starts])
 
     def _sort(self, text: Text, unsorted: dict[str, _Version], versions: list[_Version]) -> None:
@@ -266,6 +268,6 @@ def _of_like_size(segments: Sequence[_Sorted]) -> list[_Sorted]:
 
 
 def _give_back() -> None:
-    """Give the system back what sorting needed: glibc keeps it, nearly as much as the index."""
+    """Give the system back what was needed: glibc keeps it, nearly as much as the index."""
     with suppress(OSError, AttributeError, TypeError):  # another C library, or none to be asked
         ctypes.CDLL(None).malloc_trim(0)

@@ -7,9 +7,10 @@ and the start of a file is something that can match.
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ _FEW = 48
 _SORTED_AT_ONCE = 200_000
 _PAIRS = 1 << 16
 _NOWHERE = np.empty(0, np.int64)
+Ordered: TypeAlias = npt.NDArray[np.int32]
+Pairs: TypeAlias = npt.NDArray[np.uint16]
 _LINE_BREAK = re.compile(r"\r\n?")
 
 
@@ -167,7 +170,7 @@ class Segment:
     """
 
     text: Text
-    places: npt.NDArray[np.int32]
+    places: Ordered
     words: "array[int]"
 
     @staticmethod
@@ -245,47 +248,62 @@ def _words(data: bytes) -> npt.NDArray[np.uint64]:
     return np.ndarray((len(data) - _WORD_BYTES + 1,), "<u8", data, strides=(1,))
 
 
-def _pairs(data: bytes) -> npt.NDArray[np.uint16]:
+def _pairs(data: bytes) -> Pairs:
     """Return the two bytes from each place on as a number, the last byte its higher digit."""
     return np.ndarray((len(data) - 1,), "<u2", data, strides=(1,))
 
 
-def _sorted(data: bytes) -> npt.NDArray[np.int32]:
+def _sorted(data: bytes) -> Ordered:
     """Sort the places where lexemes begin by the bytes before them, the nearest first.
 
-    They are put apart by two bytes first, then some of these pairs are sorted at a time. That
-    takes little memory at once, and less time than all together.
+    They are put apart by two bytes, and by two more where these are very common; some of these
+    pairs are sorted at a time. That takes little memory at once, and less time than all together.
     """
-    words = _words(data)
-    ordered, ends = _by_pair(data)
-    start = 0
-    while start < len(ordered):
-        last = int(ends.searchsorted(start + _SORTED_AT_ONCE, "right")) - 1
-        if ends[last] <= start:
-            last = int(ends.searchsorted(start, "right"))
-        group = ordered[start : ends[last]]
-        group[:] = group[
-            np.lexsort([words[group - at] for at in range(_KEY_BYTES, 0, -_WORD_BYTES)])
-        ]
-        start = int(ends[last])
+    pairs, words = _pairs(data), _words(data)
+    # Looked for twice, which takes less time than to keep them takes memory.
+    ordered, ends = _by_pair(lambda: boundaries(np.frombuffer(data, np.uint8)), pairs, 2)
+    _sort_pairs(ordered, ends, pairs, words, 2)
     return ordered
 
 
-def _by_pair(data: bytes) -> tuple[npt.NDArray[np.int32], Places]:
-    """Return the places where lexemes begin, by the two bytes before, and where each pair ends."""
-    bytes_, pairs = np.frombuffer(data, np.uint8), _pairs(data)
+def _by_pair(
+    pieces: Callable[[], Iterable[Places | Ordered]], pairs: Pairs, distance: int
+) -> tuple[Ordered, Places]:
+    """Return places by the two bytes so far before them, and where those of each pair end."""
     ends = np.zeros(_PAIRS, np.int64)
-    for places in boundaries(bytes_):
-        ends += np.bincount(pairs[places - 2], minlength=_PAIRS)
-    free = ends.cumsum() - ends
-    ends = ends.cumsum()
+    for places in pieces():
+        ends += np.bincount(pairs[places - distance], minlength=_PAIRS)
+    ends, free = ends.cumsum(), ends.cumsum() - ends
     ordered = np.empty(ends[-1], np.int32)
-    # Looked for once more, which takes less time than to keep them takes memory.
-    for places in boundaries(bytes_):
-        of_each = pairs[places - 2]
+    for places in pieces():
+        of_each = pairs[places - distance]
         order = of_each.argsort(kind="stable")
         counts = np.bincount(of_each, minlength=_PAIRS)
         first = free - (counts.cumsum() - counts)
         ordered[first[of_each[order]] + np.arange(len(places))] = places[order]
         free += counts
     return ordered, ends
+
+
+def _sort_pairs(
+    places: Ordered, ends: Places, pairs: Pairs, words: npt.NDArray[np.uint64], seen: int
+) -> None:
+    """Sort places in place that are put apart by so many bytes, of which each last pair ends."""
+    start = 0
+    while start < len(places):
+        stop = int(ends[int(ends.searchsorted(start + _SORTED_AT_ONCE, "right")) - 1])
+        if stop > start:
+            group = places[start:stop]
+            keys = [words[group - at] for at in range(_KEY_BYTES, 0, -_WORD_BYTES)]
+            group[:] = group[np.lexsort(keys)]
+        else:
+            stop = int(ends[ends.searchsorted(start, "right")])
+            if seen < _KEY_BYTES:
+                group = places[start:stop]
+                pieces = [
+                    group[at : at + _SORTED_AT_ONCE]
+                    for at in range(0, len(group), _SORTED_AT_ONCE)
+                ]
+                group[:], ends_of = _by_pair(lambda pieces=pieces: pieces, pairs, seen + 2)
+                _sort_pairs(group, ends_of, pairs, words, seen + 2)
+        start = stop
