@@ -146,8 +146,7 @@ class Describer(Generic[Score]):
             and data.find(last, before if before > 0 else 0, begin) >= 0
             and _line_before(data, begin) == last
         )
-        indentation = data[begin : begin + depth + 1]
-        is_as_deep = len(indentation) - len(indentation.lstrip(b" \t")) == depth
+        is_as_deep = len(data[begin : begin + depth + 1].lstrip(b" \t")) == 1
         first = self._first_of_next
         end = data.find(b"\n", place, place + _LINE_BYTES) if first else -1
         if end < 0 or data.find(first, end, end + _LINE_BYTES) < 0:

@@ -1,6 +1,6 @@
 """Where, elsewhere, stands what stands before the cursor."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -214,21 +214,24 @@ class Search:
         order.sort(reverse=True)
         nearness, folder_of = self._sources.nearness, self._sources.folder_of
         own, folder = self._around.number, self._folder
-        worth, last = list[tuple[int, int, Occurrence]](), 0
+        worth, last = list[tuple[int, int, int, int]](), 0
         for one in order:
             length, number = one >> _NUMBER_BITS, one & _NUMBERS
             if length < last and len(worth) >= _MOST:
                 break
-            data, place, starts, first_file = found[number]
+            _, place, starts, first_file = found[number]
             file = first_file + bisect_right(starts, place) - 1
             near = nearness[file]
             if near < GONE and file != own:
                 if near == ELSEWHERE and folder_of[file] == folder:
                     near = FOLDER
-                worth.append((length * GONE - near, number, Occurrence(data, place, length, near)))
+                worth.append((length * GONE - near, number, length, near))
                 last = length
         worth.sort(reverse=True)
-        return [occurrence for _, _, occurrence in worth[:_MOST]]
+        return [
+            Occurrence(*found[number][:2], length, near)
+            for _, number, length, near in worth[:_MOST]
+        ]
 
     def _places(
         self, before: bytes, started: bytes
@@ -239,15 +242,16 @@ class Search:
         """
         data, own = self._scanned.data, len(self._sources.nearness)
         found = self._scanned.scan(before, _OF_OWN, self._around.ends)
-        yield data, [at for at in found if at <= self._last_above], _ONE_FILE, own - 2
-        first, last = self._around.begins, self._last_below
-        yield data, [at for at in reversed(found) if first <= at <= last], _ONE_FILE, own - 1
+        yield data, found[: bisect_right(found, self._last_above)], _ONE_FILE, own - 2
+        first = bisect_left(found, self._around.begins)
+        below = found[first : bisect_right(found, self._last_below, first)]
+        yield data, below[::-1], _ONE_FILE, own - 1
         for segment, most, first_file in self._sources.shares:
             places = _places_in(segment, before, started, most)
             yield segment.text.data, places, segment.text.starts, first_file
         first_file, starts = self._changed
         if starts:
-            changed = [at for at in found if at >= starts[0] and data[at]]
+            changed = [at for at in found[bisect_left(found, starts[0]) :] if data[at]]
             yield data, changed, starts, first_file
 
 

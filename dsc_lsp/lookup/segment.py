@@ -27,6 +27,7 @@ _SPACING = 64
 _REMEMBERED = 8
 _FEW = 48
 """So many places are worth no effort to find the best of them."""
+_REACH = 4096
 _SORTED_AT_ONCE = 200_000
 _PAIRS = 1 << 16
 _NOWHERE = np.empty(0, np.int64)
@@ -63,9 +64,14 @@ class Padded:
             both = there[LONGEST - 2 : -LONGEST - 1] == before[-2]
             both &= ends
             places = both.nonzero()[0]
-        if len(places) < least:
-            places = ends.nonzero()[0]
+            if len(places) < least:
+                ends ^= both
         places += LONGEST
+        if len(places) < least:
+            if len(places) + np.count_nonzero(ends) > max(least, _FEW):
+                others = _nearest_true(ends, near - LONGEST, least - len(places))
+                return sorted([*places.tolist(), *[at + LONGEST for at in others]])
+            places = np.sort(np.concatenate((places, ends.nonzero()[0] + LONGEST)))
         if len(places) > max(least, _FEW):
             return self._best(places, before, least, near)
         return places.tolist()
@@ -77,14 +83,17 @@ class Padded:
             word = wanted[_KEY_BYTES - looked :][:_WORD_BYTES]
             # The last byte is the highest digit: the more bytes agree, the less a number differs.
             differs = self._words[places - looked] ^ np.uint64(int.from_bytes(word, "little"))
-            worst = int(np.partition(differs, least - 1)[least - 1])
+            ranked = differs.copy()
+            ranked.partition(least - 1)
+            worst = ranked.item(least - 1)
             bits = (worst.bit_length() + 7) // 8 * 8
             alike = differs <= np.uint64((1 << bits) - 1)
-            if worst and np.count_nonzero(alike) > _FEW:
+            best = places[alike]
+            if worst and len(best) > _FEW:
                 longer = differs < np.uint64(1 << bits - 8)
                 chosen, others = places[longer].tolist(), places[alike ^ longer]
                 return sorted([*chosen, *_nearest(others, near, least - len(chosen))])
-            places = places[alike]
+            places = best
             if worst or len(places) <= max(least, _FEW):
                 return places.tolist()
         return _nearest(places, near, least)
@@ -98,6 +107,18 @@ def _nearest(places: Places, near: int, most: int) -> list[int]:
     """Return the places nearest to one, at most so many on each side of it; places ascend."""
     at = int(places.searchsorted(near))
     return [at for at in places[max(0, at - most) : at + most + 1].tolist() if at != near]
+
+
+def _nearest_true(holds: npt.NDArray[np.bool_], near: int, most: int) -> list[int]:
+    """Return the places nearest to one for which something holds, as above."""
+    for reach in (_REACH, near + len(holds)):
+        start = max(0, near - reach)
+        places = holds[start : near + reach].nonzero()[0] + start
+        above = int(places.searchsorted(near))
+        # Enough are mostly found without a look at the whole text.
+        if min(above, len(places) - above - 1) >= most:
+            break
+    return _nearest(places, near, most)
 
 
 @dataclass(frozen=True)

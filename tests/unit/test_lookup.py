@@ -195,8 +195,8 @@ def indentation(line: bytes) -> int:
     return len(line) - len(line.lstrip(b" \t"))
 
 
-@given(texts, texts, st.integers(1, 5))
-def test_a_scan_finds_the_longest_matches(text: str, before: str, most: int):
+@given(texts, texts, st.integers(1, 5), st.integers(0, 60))
+def test_a_scan_finds_the_longest_matches(text: str, before: str, most: int, near: int):
     whole = Text.of({"a": text.encode()})
     wanted = b"\0" + before.encode()
     blank = wanted[-1:] in b" \t"
@@ -210,7 +210,10 @@ def test_a_scan_finds_the_longest_matches(text: str, before: str, most: int):
     with pytest.MonkeyPatch.context() as patch:
         for few in (0, 48):
             patch.setattr(segment, "_FEW", few)
-            places = whole.scan(wanted, most, len(whole.data))
+            places = whole.scan(wanted, most, LONGEST + near)
+            with pytest.MonkeyPatch.context() as nearer:
+                nearer.setattr(segment, "_REACH", 1)
+                assert whole.scan(wanted, most, LONGEST + near) == places
             found = [min(agreed(whole, place, wanted), many) for place in places]
             assert sorted(found, reverse=True)[:most] == longest
             assert len(found) <= max(2 * most, few)
