@@ -2,9 +2,11 @@
 
 import gc
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # Every run tries the same examples: a failure is a failure of the change, and stays one.
 hypothesis.settings.register_profile(
@@ -25,6 +27,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker ``slow``: tests of minutes, which run with ``pytest -m slow`` only."""
     config.addinivalue_line("markers", "slow: takes minutes or the network; run with -m slow")
+
+
+class _ByModule(LoadScopeScheduling):
+    """Give a module to one process, and to the same one a folder whose tests share things."""
+
+    _SHARING = ("tests/remote/", "tests/starter/")
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = next((one for one in self._SHARING if nodeid.startswith(one)), None)
+        return folder or super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Return who deals tests out to the processes."""
+    return _ByModule(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -82,7 +82,6 @@ class Session:
 @asynccontextmanager
 async def session(
     *,
-    encodings: tuple[types.PositionEncodingKind, ...] = (types.PositionEncodingKind.Utf16,),
     options: Any = None,
     configuration: dict[str, Any] | None = None,
     folder: Path | None = None,
@@ -93,7 +92,9 @@ async def session(
         client.set_configuration(configuration, section="dsc")
     await client.start_io(*SERVER)
     capabilities = types.ClientCapabilities(
-        general=types.GeneralClientCapabilities(position_encodings=list(encodings)),
+        general=types.GeneralClientCapabilities(
+            position_encodings=[types.PositionEncodingKind.Utf16]
+        ),
         window=types.WindowClientCapabilities(work_done_progress=True),
         workspace=types.WorkspaceClientCapabilities(configuration=configuration is not None),
     )

@@ -18,8 +18,6 @@ from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests.e2e.sessions import Session, inline_params, session
 
-Encoding = types.PositionEncodingKind
-
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # The cursor's line has characters of one, two, three and four bytes before the cursor.
@@ -34,11 +32,7 @@ def second(names):
         print("é☃😀", na)
 """
 LINE, BEFORE = 7, '        print("é☃😀", na'
-UNITS = {
-    Encoding.Utf8: len(BEFORE.encode()),
-    Encoding.Utf16: len(BEFORE.encode("utf-16-le")) // 2,
-    Encoding.Utf32: len(BEFORE),
-}
+CHARACTER = len(BEFORE.encode("utf-16-le")) // 2
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -74,58 +68,41 @@ def expected(text: str, line: int, column: int) -> str:
     return complete(cursor, Repository(), Settings(), engine(), CancelToken()).text
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def speaking(encoding: Encoding, server: Session) -> AsyncIterator[Session]:
-    """A server that counts in an encoding: the one for all, which counts in UTF-16, if it does."""
-    if server.capabilities.position_encoding == encoding:
-        yield server
-        server.close_all()
-        return
-    async with session(encodings=(encoding,)) as started:
-        await started.loaded()
-        yield started
+async def test_typed_text_gets_the_models_ghost_text(editor: Session, uri: str):
+    assert editor.capabilities.inline_completion_provider
+    editor.open(uri, TEXT.replace("na)", "n)"))
+    editor.insert(uri, 2, LINE, CHARACTER - 1, "a")
 
-
-@pytest.mark.parametrize("encoding", Encoding)
-async def test_typed_text_gets_the_models_ghost_text_in_every_encoding(
-    encoding: Encoding, speaking: Session, uri: str
-):
-    assert speaking.capabilities.position_encoding == encoding
-    assert speaking.capabilities.inline_completion_provider
-    speaking.open(uri, TEXT.replace("na)", "n)"))
-    speaking.insert(uri, 2, LINE, UNITS[encoding] - 1, "a")
-
-    [item] = await speaking.ghost_text(uri, LINE, UNITS[encoding])
+    [item] = await editor.ghost_text(uri, LINE, CHARACTER)
 
     assert item.insert_text == expected(TEXT, LINE, len(BEFORE))
     assert item.filter_text == item.insert_text
-    assert item.range.start == types.Position(LINE, UNITS[encoding])
+    assert item.range.start == types.Position(LINE, CHARACTER)
     assert item.range.end.line == LINE
 
-    answer = await speaking.popup(uri, LINE, UNITS[encoding])
+    answer = await editor.popup(uri, LINE, CHARACTER)
 
     [entry] = answer.items
     assert answer.is_incomplete
     assert entry.text_edit.new_text == "na" + item.insert_text
     assert entry.text_edit.range == types.Range(
-        types.Position(LINE, UNITS[encoding] - 2), types.Position(LINE, UNITS[encoding])
+        types.Position(LINE, CHARACTER - 2), types.Position(LINE, CHARACTER)
     )
 
 
 async def test_who_asks_gets_several_suggestions_of_the_model(editor: Session, uri: str):
     editor.open(uri, TEXT)
-    character = UNITS[Encoding.Utf16]
-    [shown] = await editor.ghost_text(uri, LINE, character)
-    items = await editor.ghost_text(uri, LINE, character, invoked=True)
+    [shown] = await editor.ghost_text(uri, LINE, CHARACTER)
+    items = await editor.ghost_text(uri, LINE, CHARACTER, invoked=True)
     texts = [item.insert_text for item in items]
     assert texts[0] == shown.insert_text
     assert 1 < len(texts) <= 3
     assert len(set(texts)) == len(texts)
-    again = await editor.ghost_text(uri, LINE, character, invoked=True)
+    again = await editor.ghost_text(uri, LINE, CHARACTER, invoked=True)
     assert [item.insert_text for item in again] == texts
     typed = texts[1][:1]
-    editor.insert(uri, 2, LINE, character, typed)
-    [rest, *_] = await editor.ghost_text(uri, LINE, character + 1)
+    editor.insert(uri, 2, LINE, CHARACTER, typed)
+    [rest, *_] = await editor.ghost_text(uri, LINE, CHARACTER + 1)
     assert typed + rest.insert_text in texts
 
 
@@ -133,9 +110,8 @@ async def test_both_kinds_at_one_key_share_one_generation_and_are_both_answered(
     editor: Session, uri: str
 ):
     editor.open(uri, TEXT)
-    character = UNITS[Encoding.Utf16]
     [item], popup = await asyncio.gather(
-        editor.ghost_text(uri, LINE, character), editor.popup(uri, LINE, character)
+        editor.ghost_text(uri, LINE, CHARACTER), editor.popup(uri, LINE, CHARACTER)
     )
     [entry] = popup.items
     assert entry.text_edit.new_text == "na" + item.insert_text
@@ -157,7 +133,7 @@ async def test_a_crlf_document_gets_crlf_suggestions(editor: Session, uri: str):
 
 async def test_a_cancelled_request_is_answered_with_request_cancelled(editor: Session, uri: str):
     editor.open(uri, TEXT)
-    params = inline_params(uri, LINE, UNITS[Encoding.Utf16])
+    params = inline_params(uri, LINE, CHARACTER)
     request = editor.client.protocol.send_request(
         types.TEXT_DOCUMENT_INLINE_COMPLETION, params, msg_id="to be cancelled"
     )
@@ -168,9 +144,8 @@ async def test_a_cancelled_request_is_answered_with_request_cancelled(editor: Se
 
 async def test_a_newer_request_supersedes_the_older_and_gets_the_answer(editor: Session, uri: str):
     editor.open(uri, TEXT)
-    character = UNITS[Encoding.Utf16]
-    older = asyncio.ensure_future(editor.ghost_text(uri, LINE, character))
-    newer = asyncio.ensure_future(editor.ghost_text(uri, LINE, character - 1))
+    older = asyncio.ensure_future(editor.ghost_text(uri, LINE, CHARACTER))
+    newer = asyncio.ensure_future(editor.ghost_text(uri, LINE, CHARACTER - 1))
     with pytest.raises(JsonRpcRequestCancelled):
         await older
     texts = [item.insert_text for item in await newer]

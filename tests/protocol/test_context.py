@@ -25,6 +25,7 @@ TYPED = "from shop import Shop\n\nshop = Shop()\nshop."
 INDEXING = "dsc-lsp/indexing"
 _LEAST_TURNS = 2
 _TURNS = 40
+_TURNS_IN_VAIN = 12
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,9 @@ async def opened(
         yield client
 
 
-async def shows(client: Client, engine: ScriptedEngine, folder: Path, words: str) -> bool:
+async def shows(
+    client: Client, engine: ScriptedEngine, folder: Path, words: str, turns: int = _TURNS
+) -> bool:
     """Return whether the model reads some words at the end of ``TYPED`` in a new file.
 
     The file is typed into until it does, because what editors hold is told and planned for in
@@ -60,7 +63,7 @@ async def shows(client: Client, engine: ScriptedEngine, folder: Path, words: str
     uri = (folder / "main.py").as_uri()
     client.open(TYPED, uri=uri)
     repository = client.server.repository
-    for turn in range(_TURNS):
+    for turn in range(turns):
         assert await asyncio.to_thread(repository.wait_until_known, PATIENCE_SECONDS)
         client.change(turn + 2, insertion(0, 21, " "), uri=uri)
         await client.answer(client.ghost_text(3, 5, uri=uri))
@@ -121,7 +124,7 @@ async def test_turned_off_nothing_is_shown_and_no_process_is_left(folder: Path):
             "workspace/didChangeConfiguration", {"settings": {"repositoryContext": False}}
         )
         await read(client)
-        assert not await shows(client, engine, folder, "open_the_doors")
+        assert not await shows(client, engine, folder, "open_the_doors", _TURNS_IN_VAIN)
         assert not indexers()
 
 
@@ -235,7 +238,7 @@ async def test_what_is_not_committed_is_shown_where_the_user_wants_it(folder: Pa
         assert not any("horse" in part.text for r in engine.requests for part in r.prompt.parts)
     async with opened(engine, folder) as client:
         await read(client, folder)
-        assert not await shows(client, engine, folder, "LAST_ONE_OUT")
+        assert not await shows(client, engine, folder, "LAST_ONE_OUT", _TURNS_IN_VAIN)
 
 
 async def test_what_was_copied_is_shown_where_the_user_wants_it(folder: Path):
@@ -246,7 +249,9 @@ async def test_what_was_copied_is_shown_where_the_user_wants_it(folder: Path):
             await read(client, folder)
             client.notify("dsc/copied", copied)
             client.notify("dsc/copied", {"odd": 1})
-            shown = await shows(client, engine, folder, "#clipboard\ncopied_a_moment_ago(1)\n")
+            words = "#clipboard\ncopied_a_moment_ago(1)\n"
+            turns = _TURNS if is_shown else _TURNS_IN_VAIN
+            shown = await shows(client, engine, folder, words, turns)
             assert shown is is_shown
     assert not any("ghp_" in part.text for r in engine.requests for part in r.prompt.parts)
 
@@ -260,7 +265,7 @@ async def test_names_in_diagnostics_near_the_cursor_bring_their_definitions(fold
     options = {"diagnosticsContext": True, "contextTokens": 1024}
     async with opened(engine, folder, options=options) as client:
         await read(client, folder)
-        assert not await shows(client, engine, folder, "def _hidden_away(a)")
+        assert not await shows(client, engine, folder, "def _hidden_away(a)", _TURNS_IN_VAIN)
         sent = {"uri": (folder / "main.py").as_uri(), "diagnostics": [found]}
         client.notify("dsc/diagnostics", sent)
         client.notify("dsc/diagnostics", {"uri": 1, "diagnostics": [{"odd": 1}]})

@@ -1,13 +1,38 @@
-"""Checkpoints opened in earnest behind the server: odd ones, and questions that do not fit."""
+"""Checkpoints opened in earnest behind the server: the starter, odd ones, odd questions."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+from lsprotocol.types import PositionEncodingKind as Encoding
+
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.completion import complete
+from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine import open_engine
 from dsc_lsp.models import STARTER_CHECKPOINT
+from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests.checkpoints import make_checkpoint
-from tests.protocol.client import Client, connected
+from tests.protocol.client import URI, Client, connected, insertion, place
 
+# The cursor's line has characters of one, two, three and four bytes before the cursor.
+TEXT = """\
+def first(names):
+    for name in names:
+        print("é☃😀", name)
+
+
+def second(names):
+    for name in names:
+        print("é☃😀", na)
+"""
+LINE_OF_CURSOR, BEFORE = 7, '        print("é☃😀", na'
+UNITS = {
+    Encoding.Utf8: len(BEFORE.encode()),
+    Encoding.Utf16: len(BEFORE.encode("utf-16-le")) // 2,
+    Encoding.Utf32: len(BEFORE),
+}
 LINE = "total = price * count\n"
 ODD = {
     "a suffix only, longer than the context": (LINE * 300, 0, 0),
@@ -15,6 +40,38 @@ ODD = {
     "both longer than the context": (LINE * 300, 150, 5),
     "an empty document": ("", 0, 0),
 }
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+async def test_typed_text_gets_the_models_ghost_text_in_every_encoding(encoding: Encoding) -> None:
+    engine = open_engine(Settings(), lambda _message, _percent: None)
+    cursor = Cursor(
+        Document.of(TEXT, uri=URI, language="python"), Position(LINE_OF_CURSOR, len(BEFORE))
+    )
+    expected = complete(cursor, Repository(), Settings(), engine, CancelToken()).text
+    engine.close()
+    character = UNITS[encoding]
+    async with connected(open_engine) as client:
+        answer = await client.open_session(general={"positionEncodings": [encoding.value]})
+        assert answer["result"]["capabilities"]["positionEncoding"] == encoding.value
+        await client.loaded()
+        client.open(TEXT.replace("na)", "n)"))
+        client.change(2, insertion(LINE_OF_CURSOR, character - 1, "a"))
+
+        [item] = await items(client, client.ghost_text(LINE_OF_CURSOR, character))
+
+        assert item["insertText"] == item["filterText"] == expected
+        at = place(LINE_OF_CURSOR, character)["position"]
+        assert item["range"]["start"] == at
+        assert item["range"]["end"]["line"] == LINE_OF_CURSOR
+
+        popup = (await client.answer(client.popup(LINE_OF_CURSOR, character)))["result"]
+
+        [entry] = popup["items"]
+        assert popup["isIncomplete"]
+        assert entry["textEdit"]["newText"] == "na" + expected
+        word = place(LINE_OF_CURSOR, character - 2)["position"]
+        assert entry["textEdit"]["range"] == {"start": word, "end": at}
 
 
 async def test_a_model_that_cannot_be_loaded_is_told_once_and_answered_with_nothing(
@@ -52,7 +109,7 @@ async def test_documents_that_do_not_fit_are_answered_and_the_next_one_too(tmp_p
         assert not client.shown(), "whatever fails is told"
 
 
-async def items(client: Client, request: int) -> list[object]:
+async def items(client: Client, request: int) -> list[Any]:
     return (await client.answer(request))["result"]["items"]
 
 

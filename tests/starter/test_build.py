@@ -21,21 +21,7 @@ from dsc_lsp.starter import build, card, compare, corpus, evaluation, export, st
 from dsc_lsp.starter.files import read_json
 from dsc_lsp.starter.presets import PRESETS
 from tests.starter import forked
-
-CORPUS = ("corpus.json", "training.jsonl.xz", "held_out.jsonl.xz", "tokenizer.json")
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory that holds the work and the output of a smoke build."""
-    path = tmp_path_factory.mktemp("starter")
-    assert build.main(arguments(path)) == 0
-    return path
-
-
-def arguments(path: Path, *more: str) -> list[str]:
-    places = ["--output", str(path / "dsc-starter"), "--work", str(path / "work")]
-    return ["--preset", "smoke", *places, *more]
+from tests.starter.smoke import CORPUS, arguments
 
 
 def test_the_checkpoint_is_complete_and_loads(directory: Path):

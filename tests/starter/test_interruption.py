@@ -13,33 +13,20 @@ from typing import Any
 import pytest
 
 from dsc_lsp.starter import build, interruption
-from tests.starter import forked
-
-CORPUS = ("recipe.json", "corpus.json", "training.jsonl.xz", "held_out.jsonl.xz", "tokenizer.json")
+from tests.starter import forked, smoke
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
 
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where a build has trained without an interruption."""
-    place = tmp_path_factory.mktemp("straight")
-    assert build.main(arguments(place)) == 0
-    return place
-
-
 def arguments(place: Path) -> list[str]:
-    return [
-        *("--preset", "smoke", "--seconds", "1000", "--until", "training"),
-        *("--output", str(place / "dsc-starter"), "--work", str(place / "work")),
-    ]
+    return smoke.arguments(place, "--until", "training")
 
 
-def stop(place: Path, straight: Path, number: signal.Signals, *, times: int) -> forked.Ended:
+def stop(place: Path, directory: Path, number: signal.Signals, *, times: int) -> forked.Ended:
     """Train from the same corpus in a process that gets signals at its seventh step."""
     (place / "work").mkdir()
-    for name in CORPUS:
-        shutil.copy(straight / "work" / name, place / "work")
+    for name in ("recipe.json", *smoke.CORPUS):
+        shutil.copy(directory / "work" / name, place / "work")
     return forked.run(build_with_signals, arguments(place), 7, number, times)
 
 
@@ -64,9 +51,9 @@ def build_with_signals(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_step_and_the_same_command_ends_as_if_nothing_had_been(
-    straight: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
+    directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ):
-    stopped = stop(tmp_path, straight, number, times=1)
+    stopped = stop(tmp_path, directory, number, times=1)
     assert stopped.returncode == 128 + number
     assert "a second signal ends at once" in stopped.stdout
     assert "saved at step 7" in stopped.stdout
@@ -77,17 +64,17 @@ def test_a_signal_saves_the_step_and_the_same_command_ends_as_if_nothing_had_bee
     assert build.main(arguments(tmp_path)) == 0
     assert "resumed at step 7" in capsys.readouterr().out
     weights = Path("dsc-starter") / "model.safetensors"
-    assert (tmp_path / weights).read_bytes() == (straight / weights).read_bytes()
+    assert (tmp_path / weights).read_bytes() == (directory / weights).read_bytes()
     results = [
         json.loads((place / "work" / "training.json").read_text())
-        for place in (tmp_path, straight)
+        for place in (tmp_path, directory)
     ]
     assert results[0]["step"] == results[1]["step"] == 20
     assert results[0]["loss"] == results[1]["loss"]
 
 
-def test_a_second_signal_ends_at_once(straight: Path, tmp_path: Path):
-    stopped = stop(tmp_path, straight, signal.SIGINT, times=2)
+def test_a_second_signal_ends_at_once(directory: Path, tmp_path: Path):
+    stopped = stop(tmp_path, directory, signal.SIGINT, times=2)
     assert stopped.returncode == -signal.SIGINT
     assert "saved" not in stopped.stdout
     assert not (tmp_path / "work" / "training.pt").exists()
