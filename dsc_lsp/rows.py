@@ -61,6 +61,11 @@ class Rows(Sequence[T]):
     def __hash__(self) -> int:
         return hash(tuple(self))
 
+    @property
+    def pieces(self) -> tuple[_Piece[T], ...]:
+        """The pieces that it consists of, most of which versions share; one is empty at most."""
+        return self._pieces
+
     def replaced(self, start: int, end: int, rows: Iterable[T]) -> "Rows[T]":
         """Return the sequence that has ``rows`` instead of those from ``start`` to ``end``."""
         first, before = self._piece_at(start)

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from heapq import nlargest
 from operator import itemgetter
 
+from dsc_lsp.context.names import names_in, texts_of
 from dsc_lsp.context.near import SELF, Near
 from dsc_lsp.context.reach import Reached, called_like, reached
 from dsc_lsp.context.types import bases_of_scope, other_names, types_of_receiver
+from dsc_lsp.document import Document
 from dsc_lsp.repository.contents import Structure
 from dsc_lsp.repository.outlines import Definition, Outline
 from dsc_lsp.repository.plan import Piece
-from dsc_lsp.repository.words import identifiers, words_of
+from dsc_lsp.repository.words import words_of
 from dsc_lsp.repository.workspace import Workspace
 
 _CONSTRUCTORS = frozenset({"__init__", "constructor", "new", "initialize"})
@@ -46,7 +48,6 @@ _LONG_HEADER = 1
 _NAMED_AGAIN = 0.5
 _SHORT_LINES = 80
 _SHORT_FILE = 1.0
-_MEMBER = re.compile(r"(\w+)\.([^\W\d]\w*)")
 _PARAMETER = re.compile(r"\s*([*&.]*[^\W\d]\w*|[*/])\s*[?]?\s*(?:[:=,]|$)")
 
 
@@ -67,7 +68,7 @@ class _Situation:
 
 
 def pieces_of_definitions(
-    path: str, text: str, own: Structure, near: Near, workspace: Workspace, *,
+    path: str, document: Document, own: Structure, near: Near, workspace: Workspace, *,
     used: Mapping[str, float], telling: Mapping[str, float], most: int,
 ) -> Iterator[Piece]:  # fmt: skip
     """Yield a piece for each definition that the current file can reach, ``most`` at most.
@@ -90,14 +91,17 @@ def pieces_of_definitions(
     for outline in (own.outline, *outlines):
         for definition in outline:
             by_name.setdefault(definition.name, []).append(definition)
+    found = names_in(document)
     situation = _Situation(
         near,
-        types_of_receiver(near, text, by_name, _setters(names, (own.outline, *outlines))),
+        types_of_receiver(
+            near, texts_of(document), by_name, _setters(names, (own.outline, *outlines))
+        ),
         bases_of_scope(near, by_name),
         used,
         telling,
-        frozenset(identifiers(text)),
-        _private_share(text),
+        found.identifiers,
+        found.private_share,
         {},
     )
     weighed = (
@@ -115,11 +119,6 @@ def pieces_of_definitions(
         left = _NAMED_AGAIN ** named[definition.name]
         named[definition.name] += 1
         yield Piece(file.path, (*around, *lines), left * worth, why, shared=len(around))
-
-
-def _private_share(text: str) -> float:
-    names = [name for receiver, name in _MEMBER.findall(text) if receiver not in SELF]
-    return sum(name.startswith("_") for name in names) / (len(names) or 1)
 
 
 def _setters(

@@ -38,13 +38,12 @@ def planned(
 
 def _plan(cursor: Cursor, path: str, workspace: Workspace, recent: Recent) -> Plan:
     close = near(cursor, recent.reported)
-    text = cursor.document.text
     alike = similar(path, close, workspace, recent.viewed)
     used = used_after_receiver(path, close, workspace)
     best = max((piece.worth for piece in alike.pieces), default=1.0) or 1.0
     definitions = pieces_of_definitions(
         path,
-        text,
+        cursor.document,
         _own(cursor, path, workspace),
         close,
         workspace,
@@ -81,7 +80,7 @@ def _own(cursor: Cursor, path: str, workspace: Workspace) -> Structure:
 
     So it is asked once a line and not once a key. A very long file is as it was last saved.
     """
-    if is_slow_to_parse(cursor.document.text):
+    if is_slow_to_parse(cursor.document.length):
         return workspace.structure(path)
     lines, place = cursor.document.lines, cursor.position.line
     return workspace.structure_of(path, "".join((*lines[:place], "\n", *lines[place + 1 :])))

@@ -40,11 +40,15 @@ _GIVEN = re.compile(r"=\s*([^\W\d]\w*)\s*$")
 
 
 def types_of_receiver(
-    near: Near, text: str, by_name: ByName, setters: Mapping[str, Sequence[tuple[str, str]]]
+    near: Near,
+    texts: Iterable[str],
+    by_name: ByName,
+    setters: Mapping[str, Sequence[tuple[str, str]]],
 ) -> dict[str, float]:
     """Return the types that what stands before the dot may have, with how sure that is.
 
-    ``setters`` are, by name, the headers of attributes and of the functions that set them.
+    ``texts`` are the current file's, piece by piece; ``setters`` are, by name, the headers of
+    attributes and of the functions that set them.
     """
     name = near.last
     if not name:
@@ -52,7 +56,8 @@ def types_of_receiver(
     result: dict[str, float] = {}
     if near.receiver[-1].endswith(")") or name[:1].isupper():
         result[name] = 1.0
-    for found in (*_declared(name, near.text_before), *_declared(name, text)):
+    naming = [text for text in texts if name in text]
+    for found in (*_declared(name, [near.text_before]), *_declared(name, naming)):
         result.setdefault(found, _DECLARED)
     for callable_ in list(result):
         for found in _mentioned(callable_, by_name, ("function",)):
@@ -86,7 +91,7 @@ def _said_by_setters(setters: Iterable[tuple[str, str]]) -> Iterator[str]:
     for field, function in setters:
         given = _GIVEN.search(field)
         if given is not None:
-            yield from _declared(given[1], function)
+            yield from _declared(given[1], [function])
 
 
 def _called_like(name: str, by_name: ByName) -> dict[str, float]:
@@ -159,8 +164,8 @@ def _mentioned(name: str, by_name: ByName, kinds: tuple[str, ...]) -> Iterator[s
             yield from _WORD.findall(found[1] or found[2] or "")
 
 
-def _declared(name: str, text: str) -> list[str]:
-    """Return the types that a text gives a name: annotated, constructed, or declared before it."""
+def _declared(name: str, texts: Sequence[str]) -> list[str]:
+    """Return the types that texts give a name: annotated, constructed, or declared before it."""
     word = re.escape(name)
     found: list[str] = []
     for pattern in (
@@ -170,6 +175,7 @@ def _declared(name: str, text: str) -> list[str]:
         rf"\bwith\s+([\w.]+)\(.*\)\s*as\s+{word}\b",
         rf"\bisinstance\(\s*{word}\s*,\s*\(?([\w., ]+)",
     ):
-        for match in re.findall(pattern, text):
-            found += _WORD.findall(match)
+        for text in texts:
+            for match in re.findall(pattern, text):
+                found += _WORD.findall(match)
     return found[-_MOST_DECLARATIONS:]

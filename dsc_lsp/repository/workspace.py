@@ -89,7 +89,7 @@ class Workspace:
             known = self.store.structure(path)
             if known is None:
                 text = "\n".join(self.lines(path))
-                if is_slow_to_parse(text):
+                if is_slow_to_parse(len(text)):
                     return NO_STRUCTURE
                 known = self._parsed(path, text)
             self._structures[number] = known
