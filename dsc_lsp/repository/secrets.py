@@ -164,6 +164,7 @@ _OPAQUE_MARKS = bytes(
     ord("x") if re.match(r"[A-Za-z0-9+/_=-]", chr(n)) else 32 for n in range(256)
 )
 _LONGEST_LINE = 4_096
+_BLOCK = 65_536
 _PART = 2_048
 _STEP = 1_536
 _ENDS = (('"', '"'), ("'", "'"), ("`", "`"), ("://", "@"))
@@ -367,14 +368,34 @@ def _is_secret_part(part: str, *, is_line: bool = True) -> bool:
 
 
 def _without_long_lines(text: str) -> str:
-    lines = text.split("\n")
-    if max(map(len, lines)) <= _LONGEST_LINE:
+    if not any(
+        len(line) > _LONGEST_LINE
+        for start, end in _blocks(text)
+        for line in text[start:end].split("\n")
+    ):
         return text
-    return "\n".join("" if len(line) > _LONGEST_LINE else line for line in lines)
+    return "\n".join("" if len(line) > _LONGEST_LINE else line for line in text.split("\n"))
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of what is looked at in one go, whole lines.
+
+    The server looks at changed texts, and most of what does holds the interpreter's lock.
+    """
+    start = 0
+    while start < len(text):
+        end = text.rfind("\n", start, start + _BLOCK) + 1 or _end_of_line(text, start) + 1
+        yield start, end
+        start = end
 
 
 def _secret_lines(text: str) -> Iterator[int]:
     """Yield where the lines begin that hold a secret; some more than once."""
+    for begin, end in _blocks(text):
+        yield from (begin + start for start in _secret_lines_of_block(text[begin:end]))
+
+
+def _secret_lines_of_block(text: str) -> Iterator[int]:
     folded = text.lower()
     if len(folded) != len(text):  # a few letters are longer in lower case, so offsets would lie
         starts = (0, *(found.end() for found in re.finditer("\n", text)))

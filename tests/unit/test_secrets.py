@@ -14,7 +14,7 @@ from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import complete
 from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.engine.lookup import LookupEngine
-from dsc_lsp.repository import Repository
+from dsc_lsp.repository import Repository, secrets
 from dsc_lsp.repository.secrets import holds_secret, is_secret_path, redacted, without_secrets
 from dsc_lsp.settings import Settings
 from tests import documents
@@ -62,6 +62,9 @@ def test_a_text_loses_exactly_the_lines_that_hold_a_secret(lines: list[str]) -> 
     lines = [f"x = {line}." for line in lines]
     expected = ["" if holds_secret(line) else line for line in lines]
     assert without_secrets("\n".join(lines)) == "\n".join(expected)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(secrets, "_BLOCK", 50)
+        assert without_secrets("\n".join(lines)) == "\n".join(expected), "block by block"
 
 
 @given(st.sampled_from(_SECRETS), st.integers(0, 40_000), st.integers(0, 40_000))
