@@ -14,6 +14,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("dsc-lsp")
 
+# Until all is imported: to look through it again and again takes 2 s.
+gc.disable()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--update``."""
@@ -55,6 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """Look for garbage among what tests make, not among all that was imported for them."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

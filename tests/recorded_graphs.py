@@ -37,7 +37,7 @@ class RecordedGraphs:
 class _Recorder(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
-        self._operations: list[tuple[Any, Any, Any, Any]] = []
+        self._operations: list[tuple[Any, Any, Any, list[torch.Tensor]]] = []
         self._made: list[torch.Tensor] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -45,15 +45,16 @@ class _Recorder(TorchDispatchMode):
             raise RuntimeError(f"operation not permitted when stream is capturing: {func}")
         result = func(*args, **(kwargs or {}))
         given = {_storage(tensor) for tensor in _tensors((args, kwargs))}
-        self._made += [tensor for tensor in _tensors(result) if _storage(tensor) not in given]
-        self._operations.append((func, args, kwargs or {}, result))
+        results = _tensors(result)
+        self._made += [tensor for tensor in results if _storage(tensor) not in given]
+        self._operations.append((func, args, kwargs or {}, results))
         return result
 
     @torch.inference_mode()
     def replay(self) -> None:
         for func, args, kwargs, before in self._operations:
-            now = func(*args, **kwargs)
-            for old, new in zip(_tensors(before), _tensors(now), strict=True):
+            now = _tensors(func(*args, **kwargs))
+            for old, new in zip(before, now, strict=True):
                 if old.data_ptr() != new.data_ptr():
                     old.copy_(new)
         for tensor in self._made:
@@ -61,6 +62,8 @@ class _Recorder(TorchDispatchMode):
 
 
 def _tensors(tree: Any) -> list[torch.Tensor]:
+    if isinstance(tree, torch.Tensor):
+        return [tree]
     return [leaf for leaf in pytree.tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
 
 
