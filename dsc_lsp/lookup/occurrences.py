@@ -229,7 +229,7 @@ class Search:
                 last = length
         worth.sort(reverse=True)
         return [
-            Occurrence(*found[number][:2], length, near)
+            Occurrence(found[number][0], found[number][1], length, near)
             for _, number, length, near in worth[:_MOST]
         ]
 
