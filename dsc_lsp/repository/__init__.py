@@ -54,6 +54,7 @@ class Repository:
         self._folders: Folders | None = None
         self._workspace: Workspace | None = None
         self._open_keys: set[str] = set()
+        self._asked_in = ""
         self._copied: deque[str] = deque(maxlen=_MOST_COPIED)
         self._reported: dict[str, tuple[tuple[int, str], ...]] = {}
 
@@ -235,7 +236,11 @@ class Repository:
         folders = self._folders
         if folders is None:
             return None
-        recent = self._recent(cursor.document.uri, folders.roots)
+        uri = cursor.document.uri
+        if uri != self._asked_in:
+            self._asked_in = uri
+            _read_near(folders, uri)
+        recent = self._recent(uri, folders.roots)
         return folders.shown(cursor, recent, fit, anew=anew)
 
     def continuations(self, cursor: Cursor) -> Continuations:

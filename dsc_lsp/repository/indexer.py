@@ -53,7 +53,7 @@ def main() -> int:
     with suppress(OSError, AttributeError):
         os.nice(10)
     threading.Thread(target=_receive, args=(commands, asked), daemon=True).start()
-    indexer = _Indexer()
+    indexer = Indexer()
     while True:
         try:
             command = commands.get(timeout=indexer.idle_seconds())
@@ -69,7 +69,7 @@ def main() -> int:
             indexer.tell_idle()
 
 
-class _Indexer:
+class Indexer:
     """The folders kept, and what there is to do for each."""
 
     def __init__(self) -> None:
@@ -79,6 +79,7 @@ class _Indexer:
         self._scans = True
         self._diffs = False
         self._to_compare: set[Path] = set()
+        self._near: dict[str, None] = {}
         self._asked_idle = False
         self._next_scan = 0.0
         self._reported = 0.0
@@ -104,7 +105,8 @@ class _Indexer:
         for path in changed:
             self._reread(path)
         if "near" in command:
-            self._read_near(command["near"])
+            self._near.pop(command["near"], None)  # so that it becomes the latest
+            self._near[command["near"]] = None
         if "opened" in command:
             for root, store, relative in self._places(command["opened"]):
                 if may_be_shown(root, relative):
@@ -117,7 +119,14 @@ class _Indexer:
             _report({"idle": True})
 
     def work(self) -> bool:
-        """Do a little of what is to do; false if there is nothing."""
+        """Do a little of what is to do; false if there is nothing.
+
+        First comes what stands beside the file asked about last: of many that were opened, that
+        is where the user is.
+        """
+        if self._near:
+            self._read_near(self._near.popitem()[0])
+            return True
         for root, task in list(self._tasks.items()):
             try:
                 progress = next(task)

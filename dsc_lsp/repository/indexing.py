@@ -89,13 +89,16 @@ def _put(store: Store, files: Prepared, known: Mapping[str, FileState]) -> None:
 
 def reread(root: Path, store: Store, paths: Iterable[str]) -> None:
     """Read files anew, or forget them if they are gone or may not be read; relative paths."""
+    gone, found = list[str](), Prepared()
     for path in paths:
         state = state_of(root, path)
         if state is None:
-            store.remove([path])
+            gone.append(path)
             continue
         text = read(root, path)
-        store.put([(state, None if text is None else contents_of(text))])
+        found.append((state, None if text is None else contents_of(text)))
+    store.remove(gone)
+    store.put(found)
 
 
 def read_near(root: Path, store: Store, path: str) -> list[str]:
