@@ -6,12 +6,13 @@ secret is left out of a prompt, too: that costs a line of context, the other mis
 
 import math
 import re
+from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, cached_property, lru_cache
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 from urllib.parse import unquote, urlsplit
 
 from ahocorasick_rs import AhoCorasick
@@ -273,11 +274,7 @@ def _looked_at(cursor: Cursor, last: _Look) -> _Look:
         or lines.alike_before(last.lines) < above
         or lines.alike_behind(last.lines) < below
     ):
-        # Asked of thousands of lines, nearly all short: a call less each.
-        doubtful = (
-            n for n, line in enumerate(lines) if len(line) > _PART or _is_secret_part(line)
-        )
-        return _Look(lines, tuple(number for number in doubtful if holds_secret(lines[number])))
+        return _Look(lines, tuple(_secret_numbers(lines)))
     return _Look(
         lines,
         (
@@ -286,6 +283,31 @@ def _looked_at(cursor: Cursor, last: _Look) -> _Look:
             *(number + more for number in last.secret if number >= end),
         ),
     )
+
+
+def _secret_numbers(lines: Rows[str]) -> Iterator[int]:
+    """Yield the numbers of the lines that hold a secret."""
+    first = 0
+    for piece in lines.pieces:
+        yield from (first + number for number in _doubtful(piece) if holds_secret(piece[number]))
+        first += len(piece)
+
+
+def _doubtful(lines: Sequence[str]) -> Sequence[int]:
+    """Return the numbers of the lines that are to be looked at in full: few, in order.
+
+    Others have no suspicious word and nothing as long as a key.
+    """
+    text = "".join(lines)
+    folded = text.lower()
+    if len(folded) != len(text):  # a few letters are longer in lower case, so places would lie
+        return range(len(lines))
+    ends = tuple(accumulate(map(len, lines)))
+    places = [place for _, place, _ in _ANY_WORD.find_matches_as_indexes(folded)]
+    places += [begin for begin, _ in _opaque_places(text)]
+    numbers = {bisect_right(ends, place) for place in places}
+    numbers.update(number for number, line in enumerate(lines) if len(line) > _LONGEST_LINE)
+    return sorted(numbers)
 
 
 @cache

@@ -235,6 +235,22 @@ def test_code_that_handles_secrets_is_shown_without_their_values() -> None:
     assert redacted(cursor_in(marked, uri="file:///a/secrets.yaml")) is None
 
 
+@given(
+    st.lists(st.lists(st.sampled_from(_PARTS), max_size=5).map("".join), max_size=6),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+)
+def test_a_document_seen_for_the_first_time_loses_exactly_the_lines_that_hold_a_secret(
+    lines: list[str], ending: str
+) -> None:
+    lines = [f"x = {line}." for line in lines]
+    document = Document.of(ending.join([*lines, "x" * 5_000, "A" * 50, ""]), uri="file:///a.py")
+    expected = {n for n, line in enumerate(document.lines) if holds_secret(line)}
+    shown = redacted(Cursor(document, Position(len(document.lines) - 1, 0)))
+    assert shown is not None
+    changed = zip(document.lines, shown.document.lines, strict=True)
+    assert {n for n, (was, kept) in enumerate(changed) if was != kept} == expected
+
+
 _LINES = ["x = 1\n", "", "\n", "a\r", 'password = "hunter22"\n', 'token = "abcdef12"\r\n']
 
 
