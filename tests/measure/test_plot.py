@@ -2,9 +2,9 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from matplotlib.image import imread
 
 from dsc_lsp.measure.calibration import Bin, Calibration
 from dsc_lsp.measure.plot import PlotError, draw_calibration, draw_latencies
@@ -13,17 +13,23 @@ FAST = {"model asked": [20.0, 22.0, 65.0], "typed along": [0.03, 0.02]}
 CALIBRATION = Calibration(4, 0.1, (Bin(2, 0.2, 0.5), Bin(2, 0.9, 1.0)), ())
 
 
+def read(picture: Path) -> Any:
+    from matplotlib.image import imread  # for the one process that runs this module
+
+    return imread(picture)
+
+
 def test_latencies_are_a_picture_of_the_values(tmp_path: Path):
     draw_latencies(FAST, "fast", tmp_path / "fast.png")
     draw_latencies({**FAST, "generate": [58.0, 202.0]}, "fast", tmp_path / "both.png")
-    fast, both = imread(tmp_path / "fast.png"), imread(tmp_path / "both.png")
+    fast, both = read(tmp_path / "fast.png"), read(tmp_path / "both.png")
     assert fast.shape == both.shape == (540, 960, 4)
     assert (fast != both).any(), "another curve is seen"
 
 
 def test_confidence_against_precision_is_a_square_picture(tmp_path: Path):
     draw_calibration({"starter": CALIBRATION}, "held-out code", tmp_path / "sure.png")
-    assert imread(tmp_path / "sure.png").shape == (720, 720, 4)
+    assert read(tmp_path / "sure.png").shape == (720, 720, 4)
 
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path):
