@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dsc_lsp.context.near import SELF
+from dsc_lsp.context.near import LONGEST_LINE, SELF
 from dsc_lsp.document import Document
 from dsc_lsp.repository.words import identifiers
 
-_LONGEST_LINE = 4_096
 _MOST_CHARACTERS = 65_536
 _MOST_CACHED = 512
 _MEMBER = re.compile(r"(\w+)\.([^\W\d]\w*)")
@@ -61,4 +60,4 @@ def _text(lines: tuple[str, ...]) -> str:
     text = "".join(lines)
     if len(text) <= _MOST_CHARACTERS:
         return text
-    return "\n".join(line[:_LONGEST_LINE] for line in lines)[:_MOST_CHARACTERS]
+    return "\n".join(line[:LONGEST_LINE] for line in lines)[:_MOST_CHARACTERS]

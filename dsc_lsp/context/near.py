@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dsc_lsp.document import Cursor, indentation
+from dsc_lsp.document import Cursor, Document, indentation
 from dsc_lsp.repository.words import identifiers, words_of
 
 SELF = frozenset({"self", "cls", "this", "super"})
@@ -12,6 +12,9 @@ SELF = frozenset({"self", "cls", "this", "super"})
 
 ACCESS = r"(?:\?\.|\.|->|::)"
 """The pattern of what stands between an object and its member, in any language."""
+
+LONGEST_LINE = 4_096
+"""Of a longer line (data, a minified file) only the beginning counts, of the cursor's the end."""
 
 _LINES_BEFORE = 60
 _LINES_AFTER = 20
@@ -63,14 +66,15 @@ def near(cursor: Cursor, reported: Sequence[tuple[int, str]] = ()) -> Near:
     ``reported`` are messages of other tools; the names that they quote count.
     """
     document, place = cursor.document, cursor.position.line
+    before_cursor = _before(cursor)
     first = max(0, place - _LINES_BEFORE)
     last = min(len(document.lines), place + 1 + _LINES_AFTER)
     by_identifier: dict[str, float] = {}
     for number in range(first, last):
-        line = document.line(number)
+        line = _line(document, number)
         weight = 1.0 / (1.0 + abs(number - place) / _HALF_LIFE)
         if number == place:
-            line, weight = cursor.line_before, _CURSOR_LINE
+            line, weight = before_cursor, _CURSOR_LINE
         elif number > place:
             weight *= _AFTER
         for name in identifiers(line):
@@ -79,19 +83,19 @@ def near(cursor: Cursor, reported: Sequence[tuple[int, str]] = ()) -> Near:
         if abs(number - place) <= _LINES_AFTER:
             for quoted in _QUOTED.findall(message):
                 by_identifier |= dict.fromkeys(identifiers(quoted), 1.0)
-    receiver, typed = _receiver(cursor.line_before)
-    before = "\n".join(document.line(number) for number in range(max(0, place - 8), place))
+    receiver, typed = _receiver(before_cursor)
+    before = "\n".join(_line(document, number) for number in range(max(0, place - 8), place))
     return Near(
-        text_before="\n".join(document.line(number) for number in range(first, place))
+        text_before="\n".join(_line(document, number) for number in range(first, place))
         + "\n"
-        + cursor.line_before,
-        text_after="\n".join(document.line(number) for number in range(place + 1, last)),
+        + before_cursor,
+        text_after="\n".join(_line(document, number) for number in range(place + 1, last)),
         identifiers=by_identifier,
         words=_weighted_words(by_identifier),
         receiver=receiver,
         last=name_of(receiver[-1]) if receiver else "",
         typed=typed,
-        callees=tuple(_callees(f"{before}\n{cursor.line_before}")),
+        callees=tuple(_callees(f"{before}\n{before_cursor}")),
         scope=tuple(_scope(cursor)),
     )
 
@@ -105,9 +109,19 @@ def around(cursor: Cursor) -> str:
     """Return the text around a cursor that is likely to be in the prompt: some pages."""
     document, place = cursor.document, cursor.position.line
     first, last = max(0, place - _PROMPT_LINES_BEFORE), place + 1 + _PROMPT_LINES_AFTER
-    above = (document.line(number) for number in range(first, place))
-    below = (document.line(number) for number in range(place + 1, min(last, len(document.lines))))
-    return "\n".join((*above, cursor.line_before, *below))
+    above = (_line(document, number) for number in range(first, place))
+    below = (
+        _line(document, number) for number in range(place + 1, min(last, len(document.lines)))
+    )
+    return "\n".join((*above, _before(cursor), *below))
+
+
+def _line(document: Document, number: int) -> str:
+    return document.line(number)[:LONGEST_LINE]
+
+
+def _before(cursor: Cursor) -> str:
+    return cursor.line_before[-LONGEST_LINE:]
 
 
 def _weighted_words(by_identifier: Mapping[str, float]) -> dict[str, float]:
@@ -148,10 +162,10 @@ def _callees(before: str) -> Iterator[str]:
 
 def _scope(cursor: Cursor) -> Iterator[str]:
     document = cursor.document
-    line = document.line(cursor.position.line)
+    line = _line(document, cursor.position.line)
     width = len(indentation(line).expandtabs(8)) if line.strip() else 1_000
     for number in range(cursor.position.line - 1, -1, -1):
-        line = document.line(number)
+        line = _line(document, number)
         if not line.strip():
             continue
         own = len(indentation(line).expandtabs(8))

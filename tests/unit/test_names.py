@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from dsc_lsp.context import names
 from dsc_lsp.context.names import names_in, texts_of
-from dsc_lsp.document import Document, Position
+from dsc_lsp.context.near import around, near
+from dsc_lsp.document import Cursor, Document, Position
 from dsc_lsp.repository.words import identifiers
 
 LINES = st.lists(
@@ -50,3 +51,14 @@ def test_a_line_of_many_characters_is_looked_through_at_its_beginning_only() -> 
     document = Document.of("first " + "a." * 200_000 + "last\nnext\n")
     assert names_in(document).identifiers == {"first", "next"}
     assert max(map(len, texts_of(document))) < 100_000
+
+
+def test_of_a_very_long_line_what_is_far_from_the_cursor_does_not_count() -> None:
+    data = "x = [" + ", ".join(f'{{"a{number}": one({number})}}' for number in range(9_000)) + "]"
+    document = Document.of(f"{data}\nx.\n{data}\n")
+    below = near(Cursor(document, Position(1, 2)))
+    assert below.last == "x"
+    assert max(map(len, (below.text_before, below.text_after))) < 10_000
+    within = near(Cursor(document, Position(2, len(data))))
+    assert within.text_before.endswith('{"a8999": one(8999)}]')
+    assert len(around(Cursor(document, Position(2, len(data))))) < 20_000
