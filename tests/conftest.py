@@ -14,9 +14,6 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("dsc-lsp")
 
-# Until all is imported: to look through it again and again takes 2 s.
-gc.disable()
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--update``."""
@@ -54,6 +51,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="slow; run with -m slow"))
+
+
+def pytest_collectstart() -> None:
+    """Look for no garbage until all is imported: again and again, that takes 2 s."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
