@@ -8,6 +8,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 from dsc_lsp.repository import imports, outlines
@@ -23,6 +24,7 @@ CHUNK_LINES = 20
 MOST_CHUNKS = 4_096
 """Of a longer file only the first so many chunks are found by their words."""
 
+_PART = 512
 _LARGEST_WAITED_FOR = 200_000
 # Both at once: to walk through a tree takes longer than to parse the text.
 _QUERIES = {
@@ -88,8 +90,9 @@ def text_in(data: bytes) -> str:
 
 def packed(structure: Structure) -> bytes:
     """Return a structure as it is kept."""
-    rows = (structure.outline, structure.imports)
-    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
+    parts = (structure.imports, *_in_parts(structure.outline))
+    lines = (json.dumps(part, separators=(",", ":")) for part in parts)
+    return zlib.compress("\n".join(lines).encode(), 1)
 
 
 def type_names(outline: Outline) -> str:
@@ -100,8 +103,15 @@ def type_names(outline: Outline) -> str:
 
 def structure_in(data: bytes) -> Structure:
     """Return the structure that was ``packed``."""
-    definitions, entries = json.loads(zlib.decompress(data))
-    return Structure(tuple(map(Definition._make, definitions)), tuple(map(Import._make, entries)))
+    entries, *parts = map(json.loads, zlib.decompress(data).split(b"\n"))
+    definitions = map(Definition._make, chain.from_iterable(parts))
+    return Structure(tuple(definitions), tuple(map(Import._make, entries)))
+
+
+def _in_parts(outline: Outline) -> Iterator[Outline]:
+    """Yield an outline in parts, because to read one holds the interpreter's lock."""
+    for start in range(0, len(outline), _PART):
+        yield outline[start : start + _PART]
 
 
 def _chunks(text: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ from dsc_lsp.repository.paths import FileState
 UNSAVED = -1
 """``changed_ns`` of a text that an editor has and the disk has not."""
 
-_VERSION = 13
+_VERSION = 14
 """Of the schema, and of how words are cut, secrets told and definitions found."""
 
 _BUSY_SECONDS = 5.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dsc_lsp.repository.contents import contents_of, packed, structure_of
+from dsc_lsp.repository.contents import contents_of, packed, structure_in, structure_of
 from dsc_lsp.repository.paths import FileState
 from dsc_lsp.repository.store import Store
 
@@ -80,3 +80,11 @@ def test_words_are_put_in_order_by_and_by_and_found_all_the_while(tmp_path: Path
     assert steps, "else each save waits until that is done"
     assert [hit.path for hit in store.search(["word_7"], 10)] == ["m7.py"]
     store.close()
+
+
+def test_a_long_structure_is_kept_as_it_is() -> None:
+    text = "import shop\n" + "".join(f"def f_{n}(a):\n    return 'é'\n" for n in range(2_000))
+    structure = structure_of("a.py", text)
+    assert len(structure.outline) == 2_000
+    assert structure_in(packed(structure)) == structure
+    assert structure_in(packed(structure_of("a.py", ""))) == structure_of("a.py", "")
