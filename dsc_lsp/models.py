@@ -32,8 +32,9 @@ class ModelFamily:
     ``prompt_tokens`` and ``suffix_tokens`` cap what is worth showing: the lengths the family was
     trained at, and what is read again whenever the middle is anchored anew.
     ``heals`` says whether the family does better when it writes the word before the cursor itself.
-    ``is_interpolated`` says that the family is so small that what the repository says has a say
-    in the choice of each token.
+    ``lookup_margin`` is for families so small that what the repository says has a say in the
+    choice of each token, and by itself unless the model is so many times as sure as the lookup;
+    ``None`` for all others.
     ``min_confidence`` is the likelihood below which a suggestion is not worth showing, unless the
     user says otherwise; 0 where confidence has not been compared with what is right.
     ``file_header`` stands above each other file that is shown, before the code of the current one;
@@ -49,7 +50,7 @@ class ModelFamily:
     prompt_tokens: int
     suffix_tokens: int
     heals: bool
-    is_interpolated: bool = False
+    lookup_margin: float | None = None
     min_confidence: float = 0.0
     file_header: str = "#{path}\n"
     context_share: float = 0.0
@@ -91,7 +92,7 @@ STARTER = ModelFamily(
     prompt_tokens=480,
     suffix_tokens=96,
     heals=True,
-    is_interpolated=True,
+    lookup_margin=1.5,
     # Of held-out holes 58 % are shown then and 53 % of these right; without it 94 and 34 %.
     min_confidence=0.1,
 )

@@ -41,8 +41,8 @@ def print_anchors(
         EngineError: the engine failed.
     """
     ways = {"as served": engine}
-    if engine.family.is_interpolated:
-        alone = dataclasses.replace(engine.family, is_interpolated=False)
+    if engine.family.lookup_margin is not None:
+        alone = dataclasses.replace(engine.family, lookup_margin=None)
         ways["model alone"] = as_family(engine, alone)
     compared = {way: _compared(sets, settings, used, way) for way, used in ways.items()}
     if as_json:

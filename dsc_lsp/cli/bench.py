@@ -210,7 +210,7 @@ def _table(result: _Result) -> str:
         "  to the first token": report.first_token_ms,
         **{f"  {name}": stage for name, stage in report.stages_ms.items()},
         "keystroke, known": report.typed_along_ms,
-        "keystroke, nothing again": report.withheld_again_ms,
+        "keystroke, model not asked": report.not_asked_ms,
         "server without a model": result.server_ms,
     }
     title = (

@@ -7,10 +7,11 @@ thread; the command line, the benchmark and the tests call it directly.
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsc_lsp import postprocess, syntax
 from dsc_lsp.cancel import CancelToken
+from dsc_lsp.completion.copied import copied, instead
 from dsc_lsp.completion.terms import context_at, most_new_tokens, prompt_at, terms_at
 from dsc_lsp.completion.written import Completion, Stages, Wanted, Written, nothing, since
 from dsc_lsp.document import Cursor, Document, Position
@@ -129,13 +130,42 @@ def _complete(
     cancel.check()
     most, least = most_new_tokens(settings, engine), least_confidence(settings, engine.family)
     wanted = Wanted(cursor, extent, most, least, stages)
-    heal = engine.family.heals and _in_word(cursor)
-    known = withheld.rest_at(engine.name, words) if heal and not rank else ()
-    again = _nothing_again(known, Written(wanted, _unasked(words)))
+    continuations = repository.continuations(cursor)
+
+    def of_model(wanted: Wanted) -> Completion:
+        heal = engine.family.heals and _in_word(cursor)
+        request = GenerationRequest(words, most, continuations, heal=heal, rank=rank)
+        return _of_model(wanted, request, engine, cancel, withheld=withheld, progress=progress)
+
+    margin = engine.family.lookup_margin
+    other = None if margin is None or rank else copied(wanted, continuations, cancel)
+    if margin is not None and rank:
+        rank -= 1  # The likeliest beginning is an alternative, too, to what was copied.
+    if margin is None or other is None:
+        return of_model(wanted)
+    progress.part = replace(other, is_part=True)
+    least = max(least, margin * (other.confidence or 0.0))
+    if least >= 1:
+        return other
+    result = of_model(replace(wanted, least_confidence=least))
+    return result if result.text else instead(result, other)
+
+
+def _of_model(
+    wanted: Wanted,
+    request: GenerationRequest,
+    engine: Engine,
+    cancel: CancelToken,
+    *,
+    withheld: Withheld,
+    progress: Progress,
+) -> Completion:
+    known = (
+        withheld.rest_at(engine.name, request.prompt) if request.heal and not request.rank else ()
+    )
+    again = _nothing_again(known, Written(wanted, _unasked(request.prompt)))
     if again is not None:
         return again
-    continuations = repository.continuations(cursor)
-    request = GenerationRequest(words, most, continuations, heal=heal, rank=rank)
     written = Written(wanted, engine.generate(request, cancel))
     for token in written.generation.tokens:
         cancel.check()
@@ -145,8 +175,8 @@ def _complete(
             break
         progress.part = written.part() or progress.part
     result = written.completion()
-    if not rank:
-        withheld.remember(engine.name, words, () if result.text else written.tokens)
+    if not request.rank:
+        withheld.remember(engine.name, request.prompt, () if result.text else written.tokens)
     return result
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from dsc_lsp.engine import choice
 from dsc_lsp.engine.choice import Adjustment, log_likelihoods
-from dsc_lsp.lookup import Continuations
+from dsc_lsp.lookup import LEAST_BYTES, Continuations
 
 FEATURES = (
     "bias",
@@ -32,14 +32,6 @@ FEATURES = (
     "bytes agreeing",
 )
 """The columns of ``Evidence.features``: logarithms of likelihoods, the first one's odds."""
-
-_TILT = 3.0
-"""Added to the fitted odds: the share that makes real code likeliest on average is too small for
-greedy choices (42.5 % of holes in httpx2 exact by the lookup alone, 38.3 % with the fitted share,
-45.8 % with this; docs/log.md)."""
-_LEAST_BYTES = 3_000
-"""Where less text is known the model decides alone: what little there is seldom says the same
-twice, and is copied all the same (docs/log.md, "Short lone files")."""
 
 _READ = 32
 LEAST = 1e-4
@@ -71,12 +63,9 @@ class Mixture:
     share: tuple[float, ...]
     opinion: float
 
-    def parts(self, evidence: "Evidence", tilt: float = 0.0) -> tuple[float, Numbers]:
-        """Return the repository's share, and the likelihoods of its tokens, summing to 1.
-
-        ``tilt`` is added to the logarithm of the share's odds.
-        """
-        odds = float(np.dot(self.share, evidence.features)) + tilt
+    def parts(self, evidence: "Evidence") -> tuple[float, Numbers]:
+        """Return the repository's share, and the likelihoods of its tokens, summing to 1."""
+        odds = float(np.dot(self.share, evidence.features))
         counted = evidence.weights * (evidence.model + LEAST) ** self.opinion
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds)))), counted / counted.sum()
 
@@ -103,13 +92,13 @@ def interpolation(
     """Return the adjustment of a model's logits to the mixture's log likelihoods."""
 
     def adjust(row: choice.Numbers, generated: Sequence[int]) -> choice.Numbers:
-        if continuations.size < _LEAST_BYTES:
+        if continuations.size < LEAST_BYTES:
             return row
         likelihoods = log_likelihoods(row)
         evidence = evidence_of(likelihoods, generated, continuations, vocabulary)
         if evidence is None:
             return row
-        share, among = mixture.parts(evidence, _TILT)
+        share, among = mixture.parts(evidence)
         mixed = likelihoods + math.log1p(-share)
         ids = list(evidence.ids)
         mixed[ids] = np.logaddexp(mixed[ids], np.log(share * among))

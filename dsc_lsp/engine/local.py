@@ -187,8 +187,8 @@ class LocalEngine:
 
     def _adjustments(self, request: GenerationRequest) -> tuple[Adjustment, ...]:
         """Return what has a say in the choice of each token of a request, in order."""
-        mixture = mixture_of(self.family.name) if self.family.is_interpolated else None
-        if mixture is None or request.continuations is None:
+        mixture = mixture_of(self.family.name)
+        if self.family.lookup_margin is None or mixture is None or request.continuations is None:
             return ()
         return (interpolation(request.continuations, self.tokenizer, mixture),)
 

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
+LEAST_BYTES = 3_000
+"""Where less text is known a model decides alone: what little there is seldom says the same
+twice, and is copied all the same (docs/log.md, "Short lone files")."""
+
 
 class Continuation(NamedTuple):
     """Text that followed a match of the text before the cursor, up to the end of its line.

@@ -141,9 +141,9 @@ class Report:
     """What a replay cost. ``asked`` are the keystrokes at which the engine was asked.
 
     ``keystroke_ms`` is over those, from the key to the suggestion; keystrokes along a known
-    suggestion are in ``typed_along_ms``, those along an answer that was withheld, and is again,
-    in ``withheld_again_ms``. A step is a run of the model after the prompt was read,
-    which writes several tokens where drafts hold.
+    suggestion are in ``typed_along_ms``, those at which the repository's word is enough, or what
+    was withheld is again, in ``not_asked_ms``. A step is a run of the model after the prompt was
+    read, which writes several tokens where drafts hold.
     ``contexts`` is how often what is shown of other files was not what the key before had.
     """
 
@@ -154,7 +154,7 @@ class Report:
     keystroke_ms: Percentiles
     first_token_ms: Percentiles
     typed_along_ms: Percentiles | None
-    withheld_again_ms: Percentiles | None
+    not_asked_ms: Percentiles | None
     stages_ms: dict[str, Percentiles]
     prompt_tokens_median: float
     prefilled_tokens_median: float
@@ -184,11 +184,11 @@ def summarize(keystrokes: Sequence[Keystroke]) -> Report:
         keystrokes=len(keystrokes),
         asked=len(asked),
         late=sum(key.late for key in keystrokes),
-        suggested=sum(bool(result.text) for result in results) + len(along),
+        suggested=sum(bool(result.text) for _, result in answered) + len(along),
         keystroke_ms=percentiles(key.total_ms for key, _ in asked),
         first_token_ms=percentiles(key.sync_ms + result.first_token_ms for key, result in asked),
         typed_along_ms=percentiles(along) if along else None,
-        withheld_again_ms=percentiles(again) if again else None,
+        not_asked_ms=percentiles(again) if again else None,
         stages_ms={
             "sync": percentiles(key.sync_ms for key in keystrokes),
             "syntax": percentiles(result.syntax_ms for result in results),

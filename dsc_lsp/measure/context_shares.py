@@ -90,7 +90,7 @@ def _outcome(hole: _Gap, way: Way, repository: Repository, engine: Engine) -> Ou
         engine.family, prompt_tokens=way.prompt_tokens, context_share=way.share
     )
     served = as_family(engine, family)
-    alone = as_family(engine, dataclasses.replace(family, is_interpolated=False))
+    alone = as_family(engine, dataclasses.replace(family, lookup_margin=None))
     assert isinstance(alone, Scorer), "a model on this machine"
     prompt = build_prompt(cursor, terms_at(cursor, settings, alone, repository))
     ids = engine.tokenizer.encode(gold.replace("\r\n", "\n"))

@@ -5,7 +5,7 @@ import dataclasses
 
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.lookup import LookupEngine
-from dsc_lsp.models import ModelFamily
+from dsc_lsp.models import STARTER, ModelFamily
 
 
 def variants_of(engine: Engine) -> dict[str, Engine]:
@@ -15,12 +15,13 @@ def variants_of(engine: Engine) -> dict[str, Engine]:
     the other.
     """
     family = engine.family
-    alone = dataclasses.replace(family, is_interpolated=False)
+    margin = STARTER.lookup_margin
+    alone = dataclasses.replace(family, lookup_margin=None)
     return {
         "lookup alone": LookupEngine(),
         "model alone": as_family(engine, alone),
         "model left to right": as_family(engine, dataclasses.replace(alone, fim=None)),
-        "lookup and model": as_family(engine, dataclasses.replace(family, is_interpolated=True)),
+        "lookup and model": as_family(engine, dataclasses.replace(family, lookup_margin=margin)),
     }
 
 

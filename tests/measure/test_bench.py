@@ -1,5 +1,6 @@
 """Replaying typing traces: what is typed, what is asked, what is counted."""
 
+import dataclasses
 import itertools
 import json
 import statistics
@@ -123,12 +124,22 @@ def test_a_key_at_which_nothing_is_said_again_is_not_among_those_asked():
     report = bench.summarize(keys)
     assert (report.asked, report.suggested, report.typed_along_ms) == (2, 0, None)
     again = sorted(key.total_ms for key in keys if key.request is None)
-    assert report.withheld_again_ms is not None
-    assert (report.withheld_again_ms.p50, report.withheld_again_ms.p99) == (again[0], again[1])
+    assert report.not_asked_ms is not None
+    assert (report.not_asked_ms.p50, report.not_asked_ms.p99) == (again[0], again[1])
     other = ScriptedEngine("z")
     assert len(list(bench.answer_again(keys, SETTINGS, other))) == len(keys)
     used = [key.completion.new_tokens for key in keys if key.completion is not None]
     assert [request.max_new_tokens for request in other.requests] == used
+
+
+def test_what_the_repository_says_is_suggested_though_the_model_is_not_asked():
+    family = dataclasses.replace(DEEPSEEK_CODER_BASE, lookup_margin=3.0)
+    engine = ScriptedEngine("\n", family=family)
+    known = "print(other)\nvalue = compute(left, right)\n" * 100
+    typed = trace("value = comp", "x", text=f"\nfirst = 1\nsecond = 2\n{known}")
+    keys = list(bench.replay([typed], SETTINGS, engine))
+    assert [key.request is not None for key in keys] == [False, True]
+    assert bench.summarize(keys).suggested == 1
 
 
 def test_the_other_engine_answers_every_key_with_as_many_tokens_as_were_used():

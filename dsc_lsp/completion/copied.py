@@ -1,0 +1,35 @@
+"""What the repository says by itself, beside a model so small that it is often right instead."""
+
+from dataclasses import replace
+
+from dsc_lsp.cancel import CancelToken
+from dsc_lsp.completion.written import Completion, Wanted, Written
+from dsc_lsp.engine.base import GenerationRequest, Prompt
+from dsc_lsp.engine.lookup import LookupEngine
+from dsc_lsp.lookup import LEAST_BYTES, Continuations
+
+
+def copied(wanted: Wanted, continuations: Continuations, cancel: CancelToken) -> Completion | None:
+    """Return the lookup's own suggestion; ``None`` where it has none or too little is known."""
+    if continuations.size < LEAST_BYTES:
+        return None
+    request = GenerationRequest(Prompt(()), wanted.most_tokens, continuations)
+    written = Written(wanted, LookupEngine().generate(request, cancel))
+    for token in written.generation.tokens:
+        written.add(token)
+        if written.is_over:
+            break
+    found = written.completion()
+    return found if found.text else None
+
+
+def instead(model: Completion, other: Completion) -> Completion:
+    """Return another's word instead of a model's, with what both have cost."""
+    return replace(
+        model,
+        text=other.text,
+        raw=other.raw,
+        changed=other.changed,
+        withheld="",
+        confidence=other.confidence,
+    )
