@@ -70,7 +70,10 @@ def structure_of(path: str, text: str) -> Structure:
     if root is None:
         return NO_STRUCTURE
     found = matches(root, language, query)
-    return Structure(outline_in(found, text), imports_in(found, text, language))
+    try:
+        return Structure(outline_in(found, text), imports_in(found, text, language))
+    except RecursionError:  # nested as nobody nests: the process that indexes is not to end by it
+        return NO_STRUCTURE
 
 
 def is_slow_to_parse(characters: int) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 from dsc_lsp.repository import indexing
 from dsc_lsp.repository.changes import changed_lines
-from dsc_lsp.repository.contents import packed, structure_of
+from dsc_lsp.repository.contents import NO_STRUCTURE, packed, structure_of
 from dsc_lsp.repository.files import may_be_shown
 from dsc_lsp.repository.store import Store, index_path
 
@@ -255,8 +255,11 @@ def _receive(
 def _parse_asked(asked: "queue.SimpleQueue[dict[str, Any]]") -> None:
     while True:
         command = asked.get()
-        structure = packed(structure_of(command["parse"], command["text"]))
-        _report({"structure": b64encode(structure).decode()})
+        try:
+            structure = structure_of(command["parse"], command["text"])
+        except Exception:  # noqa: BLE001 - the thread boundary: somebody waits for an answer
+            structure = NO_STRUCTURE
+        _report({"structure": b64encode(packed(structure)).decode()})
 
 
 def _report(message: dict[str, Any]) -> None:

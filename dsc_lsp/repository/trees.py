@@ -56,7 +56,7 @@ def matches(root: Node, language: str, source: str) -> list[dict[str, list[Node]
     if query is None:
         return []
     cursor, found = QueryCursor(query), list[dict[str, list[Node]]]()
-    for start, end in pairwise((root.start_byte, *_cuts(root, root.start_byte), root.end_byte)):
+    for start, end in pairwise((root.start_byte, *_cuts(root), root.end_byte)):
         cursor.set_byte_range(start, end)
         found += [captures for _, captures in cursor.matches(root)]
     return found[:_MOST_MATCHES]
@@ -67,22 +67,27 @@ def text_of(node: Node, data: bytes) -> str:
     return data[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
-def _cuts(node: Node, begin: int) -> Iterator[int]:
-    """Yield where pieces of a node begin that are searched one by one, the first at ``begin``.
+def _cuts(root: Node) -> Iterator[int]:
+    """Yield where pieces of a tree begin that are searched one by one, but for the first.
 
     A search holds the interpreter's lock until it is done: 20 ms for 100,000 bytes. What is cut is
     a long row of statements or members, never a header from its body.
     """
-    for number, child in enumerate(node.children):
-        if child.end_byte - begin <= _PIECE_BYTES:
-            continue
-        if number >= _LEAST_IN_A_ROW and node.field_name_for_child(number) is None:
-            begin = child.start_byte
-            yield begin
-        if child.end_byte - child.start_byte > _PIECE_BYTES:
-            for cut in _cuts(child, begin):
-                begin = cut
-                yield cut
+    begin = root.start_byte
+    open_ = [(root, enumerate(root.children))]  # no recursion: a sum of thousands is as deep
+    while open_:
+        node, children = open_[-1]
+        for number, child in children:
+            if child.end_byte - begin <= _PIECE_BYTES:
+                continue
+            if number >= _LEAST_IN_A_ROW and node.field_name_for_child(number) is None:
+                begin = child.start_byte
+                yield begin
+            if child.end_byte - child.start_byte > _PIECE_BYTES:
+                open_.append((child, enumerate(child.children)))
+                break
+        else:
+            open_.pop()
 
 
 def _blanks(row: re.Match[bytes]) -> bytes:

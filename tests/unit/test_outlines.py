@@ -28,6 +28,22 @@ def test_broken_code_gives_less_and_never_fails(text: str, language: str) -> Non
     assert len(outline(text, language)) <= 1
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.js", "x = " + "a +\n" * 5_000 + "b;\nfunction f() {}\n"),
+        ("a.py", "x = " + "[\n" * 5_000 + "]\n" * 5_000 + "def f(): pass\n"),
+        ("a.c", "int x = " + "(\n" * 5_000 + "1" + ")\n" * 5_000 + ";\nint f() {}\n"),
+    ],
+)
+def test_what_is_nested_thousands_deep_has_an_outline(path: str, text: str) -> None:
+    assert "f" in [entry.name for entry in structure_of(path, text).outline]
+
+
+def test_imports_nested_thousands_deep_are_left_out() -> None:
+    assert structure_of("a.rs", f"use {'a::{' * 5_000}b{'}' * 5_000};\n").imports == ()
+
+
 def test_half_a_surrogate_pair_moves_nothing() -> None:
     found = outline("x = '\ud83d'\n\n\ndef total(prices):\n    return 1\n", "python")
     assert [entry.header for entry in found] == ["x = '?'", "def total(prices):"]
