@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import compileall
 import gc
+import importlib
 import json
 import os
 import subprocess
@@ -31,7 +32,7 @@ from dsc_lsp.measure.fixed import FixedEngine
 from dsc_lsp.measure.lateness import Looks, idle_process, lateness, looks_until
 from dsc_lsp.measure.percentiles import percentiles
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
-from dsc_lsp.pauses import shorten_pauses
+from dsc_lsp.pauses import load_libraries, shorten_pauses
 from dsc_lsp.repository import IndexReport, Repository
 from dsc_lsp.repository.files import read, walk
 from dsc_lsp.repository.indexing import finish, reread
@@ -186,6 +187,12 @@ def saved_ms(root: Path, files: int) -> dict[str, float]:
     return {"p50": round(found.p50, 2), "p99": round(found.p99, 2), "max": round(max(times), 2)}
 
 
+def _import_lookup() -> None:
+    """Import what the server's engine imports, too, be there an index or not."""
+    load_libraries("numpy")
+    importlib.import_module("dsc_lsp.lookup.index")
+
+
 def _busy_seconds() -> float:
     """Return the processor time that all processes of the machine have taken."""
     times = psutil.cpu_times()
@@ -207,6 +214,11 @@ async def _measured(root: Path, places: int, stacks: IO[bytes] | None) -> dict[s
     await asyncio.sleep(_REST_SECONDS)
     over.set()
     resting = (await rest).as_json()
+    over = asyncio.Event()
+    importing = asyncio.create_task(looks_until(over))
+    await asyncio.to_thread(_import_lookup)
+    over.set()
+    imported = (await importing).as_json()
     cold, repository = await opened(root, stacks)
     await asyncio.to_thread(repository.close_folders)
     size = sum(file.stat().st_size for file in index_path(root).parent.glob("*")) / 1e6
@@ -216,6 +228,7 @@ async def _measured(root: Path, places: int, stacks: IO[bytes] | None) -> dict[s
     return {
         "files": sum(1 for _ in walk(root)),
         "at_rest": resting,
+        "imported": imported,
         "cold": cold.as_json(),
         "warm": warm.as_json(),
         "disk_mb": round(size),
