@@ -208,7 +208,6 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 
 async def _measured(root: Path, places: int, stacks: IO[bytes] | None) -> dict[str, object]:
-    gc.freeze()  # as in the server, once its engine is loaded
     over = asyncio.Event()
     rest = asyncio.create_task(looks_until(over))
     await asyncio.sleep(_REST_SECONDS)
@@ -219,6 +218,7 @@ async def _measured(root: Path, places: int, stacks: IO[bytes] | None) -> dict[s
     await asyncio.to_thread(_import_lookup)
     over.set()
     imported = (await importing).as_json()
+    gc.freeze()  # as in the server, once its engine is loaded
     cold, repository = await opened(root, stacks)
     await asyncio.to_thread(repository.close_folders)
     size = sum(file.stat().st_size for file in index_path(root).parent.glob("*")) / 1e6
