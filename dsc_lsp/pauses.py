@@ -5,6 +5,8 @@ import gc
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _SWITCH_SECONDS = 0.0005
@@ -41,10 +43,15 @@ def load_libraries(*packages: str) -> None:
     """
     if sys.platform == "win32":
         return
-    load = ctypes.CDLL(None).dlopen
-    load.argtypes, load.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
-    for package in packages:
-        spec = None if package in sys.modules else importlib.util.find_spec(package)
-        for folder in spec.submodule_search_locations or () if spec else ():
-            for library in Path(folder).glob(_LIBRARIES[package]):
+    with suppress(OSError, AttributeError):  # an interpreter without a loader to be asked
+        load = ctypes.CDLL(None).dlopen
+        load.argtypes, load.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
+        for package in packages:
+            for library in _libraries(package):
                 load(os.fsencode(library), os.RTLD_NOW)
+
+
+def _libraries(package: str) -> Iterator[Path]:
+    spec = None if package in sys.modules else importlib.util.find_spec(package)
+    for folder in spec.submodule_search_locations or () if spec else ():
+        yield from Path(folder).glob(_LIBRARIES[package])

@@ -17,21 +17,10 @@ from dsc_lsp.engine.base import Engine
 from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests.e2e.sessions import Session, inline_params, session
+from tests.widths import BEFORE, LINE_OF_CURSOR, TEXT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-# The cursor's line has characters of one, two, three and four bytes before the cursor.
-TEXT = """\
-def first(names):
-    for name in names:
-        print("é☃😀", name)
-
-
-def second(names):
-    for name in names:
-        print("é☃😀", na)
-"""
-LINE, BEFORE = 7, '        print("é☃😀", na'
 CHARACTER = len(BEFORE.encode("utf-16-le")) // 2
 
 
@@ -71,38 +60,38 @@ def expected(text: str, line: int, column: int) -> str:
 async def test_typed_text_gets_the_models_ghost_text(editor: Session, uri: str):
     assert editor.capabilities.inline_completion_provider
     editor.open(uri, TEXT.replace("na)", "n)"))
-    editor.insert(uri, 2, LINE, CHARACTER - 1, "a")
+    editor.insert(uri, 2, LINE_OF_CURSOR, CHARACTER - 1, "a")
 
-    [item] = await editor.ghost_text(uri, LINE, CHARACTER)
+    [item] = await editor.ghost_text(uri, LINE_OF_CURSOR, CHARACTER)
 
-    assert item.insert_text == expected(TEXT, LINE, len(BEFORE))
+    assert item.insert_text == expected(TEXT, LINE_OF_CURSOR, len(BEFORE))
     assert item.filter_text == item.insert_text
-    assert item.range.start == types.Position(LINE, CHARACTER)
-    assert item.range.end.line == LINE
+    assert item.range.start == types.Position(LINE_OF_CURSOR, CHARACTER)
+    assert item.range.end.line == LINE_OF_CURSOR
 
-    answer = await editor.popup(uri, LINE, CHARACTER)
+    answer = await editor.popup(uri, LINE_OF_CURSOR, CHARACTER)
 
     [entry] = answer.items
     assert answer.is_incomplete
     assert entry.text_edit.new_text == "na" + item.insert_text
     assert entry.text_edit.range == types.Range(
-        types.Position(LINE, CHARACTER - 2), types.Position(LINE, CHARACTER)
+        types.Position(LINE_OF_CURSOR, CHARACTER - 2), types.Position(LINE_OF_CURSOR, CHARACTER)
     )
 
 
 async def test_who_asks_gets_several_suggestions_of_the_model(editor: Session, uri: str):
     editor.open(uri, TEXT)
-    [shown] = await editor.ghost_text(uri, LINE, CHARACTER)
-    items = await editor.ghost_text(uri, LINE, CHARACTER, invoked=True)
+    [shown] = await editor.ghost_text(uri, LINE_OF_CURSOR, CHARACTER)
+    items = await editor.ghost_text(uri, LINE_OF_CURSOR, CHARACTER, invoked=True)
     texts = [item.insert_text for item in items]
     assert texts[0] == shown.insert_text
     assert 1 < len(texts) <= 3
     assert len(set(texts)) == len(texts)
-    again = await editor.ghost_text(uri, LINE, CHARACTER, invoked=True)
+    again = await editor.ghost_text(uri, LINE_OF_CURSOR, CHARACTER, invoked=True)
     assert [item.insert_text for item in again] == texts
     typed = texts[1][:1]
-    editor.insert(uri, 2, LINE, CHARACTER, typed)
-    [rest, *_] = await editor.ghost_text(uri, LINE, CHARACTER + 1)
+    editor.insert(uri, 2, LINE_OF_CURSOR, CHARACTER, typed)
+    [rest, *_] = await editor.ghost_text(uri, LINE_OF_CURSOR, CHARACTER + 1)
     assert typed + rest.insert_text in texts
 
 
@@ -111,7 +100,8 @@ async def test_both_kinds_at_one_key_share_one_generation_and_are_both_answered(
 ):
     editor.open(uri, TEXT)
     [item], popup = await asyncio.gather(
-        editor.ghost_text(uri, LINE, CHARACTER), editor.popup(uri, LINE, CHARACTER)
+        editor.ghost_text(uri, LINE_OF_CURSOR, CHARACTER),
+        editor.popup(uri, LINE_OF_CURSOR, CHARACTER),
     )
     [entry] = popup.items
     assert entry.text_edit.new_text == "na" + item.insert_text
@@ -133,7 +123,7 @@ async def test_a_crlf_document_gets_crlf_suggestions(editor: Session, uri: str):
 
 async def test_a_cancelled_request_is_answered_with_request_cancelled(editor: Session, uri: str):
     editor.open(uri, TEXT)
-    params = inline_params(uri, LINE, CHARACTER)
+    params = inline_params(uri, LINE_OF_CURSOR, CHARACTER)
     request = editor.client.protocol.send_request(
         types.TEXT_DOCUMENT_INLINE_COMPLETION, params, msg_id="to be cancelled"
     )
@@ -144,21 +134,21 @@ async def test_a_cancelled_request_is_answered_with_request_cancelled(editor: Se
 
 async def test_a_newer_request_supersedes_the_older_and_gets_the_answer(editor: Session, uri: str):
     editor.open(uri, TEXT)
-    older = asyncio.ensure_future(editor.ghost_text(uri, LINE, CHARACTER))
-    newer = asyncio.ensure_future(editor.ghost_text(uri, LINE, CHARACTER - 1))
+    older = asyncio.ensure_future(editor.ghost_text(uri, LINE_OF_CURSOR, CHARACTER))
+    newer = asyncio.ensure_future(editor.ghost_text(uri, LINE_OF_CURSOR, CHARACTER - 1))
     with pytest.raises(JsonRpcRequestCancelled):
         await older
     texts = [item.insert_text for item in await newer]
-    wanted = expected(TEXT, LINE, len(BEFORE) - 1)
+    wanted = expected(TEXT, LINE_OF_CURSOR, len(BEFORE) - 1)
     assert texts == ([wanted] if wanted else [])
 
 
 async def test_while_the_model_loads_the_open_documents_answer(uri: str):
     async with session() as editor:
         editor.open(uri, TEXT)
-        [item] = await editor.ghost_text(uri, LINE, 0)
+        [item] = await editor.ghost_text(uri, LINE_OF_CURSOR, 0)
         assert item.insert_text == '        print("é☃😀", name)'
-        assert (await editor.popup(uri, LINE, 0)).items
+        assert (await editor.popup(uri, LINE_OF_CURSOR, 0)).items
         assert not any(isinstance(one, types.WorkDoneProgressEnd) for one in editor.progress())
         assert await editor.loaded() == "starter"
         kinds = [type(one) for one in editor.progress()]

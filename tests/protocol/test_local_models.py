@@ -15,19 +15,8 @@ from dsc_lsp.repository import Repository
 from dsc_lsp.settings import Settings
 from tests.checkpoints import make_checkpoint
 from tests.protocol.client import URI, Client, connected, insertion, place
+from tests.widths import BEFORE, LINE_OF_CURSOR, TEXT
 
-# The cursor's line has characters of one, two, three and four bytes before the cursor.
-TEXT = """\
-def first(names):
-    for name in names:
-        print("é☃😀", name)
-
-
-def second(names):
-    for name in names:
-        print("é☃😀", na)
-"""
-LINE_OF_CURSOR, BEFORE = 7, '        print("é☃😀", na'
 UNITS = {
     Encoding.Utf8: len(BEFORE.encode()),
     Encoding.Utf16: len(BEFORE.encode("utf-16-le")) // 2,

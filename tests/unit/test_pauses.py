@@ -1,5 +1,6 @@
 """The interpreter is made not to pause."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dsc_lsp
+from dsc_lsp.pauses import load_libraries
 
 KEPT = """
 import gc
@@ -54,3 +56,14 @@ def test_libraries_of_packages_that_are_not_there_are_left_to_their_import() -> 
     environment = {**os.environ, "PYTHONPATH": str(Path(dsc_lsp.__file__).parents[1])}
 
     subprocess.run([*without_packages, script], env=environment, check=True)
+
+
+def test_an_interpreter_without_a_loader_leaves_all_to_the_import(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_name: None) -> None:
+        raise OSError("dynamic loading not supported")
+
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+
+    load_libraries("numpy", "torch")
