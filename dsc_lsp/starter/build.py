@@ -68,15 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _chosen(parsed: argparse.Namespace) -> Preset:
     preset = PRESETS[parsed.preset]
-    if parsed.seconds is not None:
-        preset = replace(preset, seconds=parsed.seconds)
-    if parsed.device is not None:
-        preset = replace(preset, device=parsed.device)
-    if parsed.timed_steps is not None:
-        preset = replace(preset, timed_steps=parsed.timed_steps)
+    names = ("seconds", "steps", "threads", "device", "timed_steps", "rows")
+    given = {name: value for name in names if (value := getattr(parsed, name)) is not None}
     if parsed.rows is not None:
-        preset = replace(preset, rows=parsed.rows, micro_rows=min(parsed.rows, preset.micro_rows))
-    return preset
+        given["micro_rows"] = min(parsed.rows, preset.micro_rows)
+    return replace(preset, **given)
 
 
 def default_work(preset: str) -> Path:
@@ -96,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--until", choices=STEPS, default=STEPS[-1], help="the last step to do")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=_positive, help="training time (the preset's)")
+    parser.add_argument("--steps", type=_count, help="training steps at most (the preset's)")
+    parser.add_argument("--threads", type=_count, help="that compute on a CPU (the preset's)")
     parser.add_argument("--device", help="cpu or cuda (the preset's)")
     parser.add_argument("--rows", type=_count, help="rows of a training step (the preset's)")
     parser.add_argument(
@@ -120,14 +118,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError("must be positive")
     return number
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return number

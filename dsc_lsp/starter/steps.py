@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsc_lsp.starter import corpus, served
 from dsc_lsp.starter.files import read_json, write_json, write_whole
@@ -31,8 +31,10 @@ STEPS = ("corpus", "tokenizer", "training", "evaluation", "card")
 _MEASURED = ("evaluation.json", "packages.json", "human_eval.json")
 _KEPT = ("packages.jsonl", "human_eval.jsonl")
 
-# Of a preset, what does not change the model.
-_NO_RECIPE = ("seconds", "timed_steps", "served_packages", "served_holes", "human_eval_holes")
+# Of a preset, what may be another one when a build goes on.
+_NO_RECIPE = frozenset(
+    {"seconds", "threads", "timed_steps", "served_packages", "served_holes", "human_eval_holes"}
+)
 
 _GATE_SHARE = 0.2  # of the budget, after which a run has to be promising
 _TOKENIZER_SECONDS = 0.8  # for each megabyte of the corpus, by experience
@@ -101,13 +103,22 @@ def hopeless(quality: "Quality", gate: float) -> str | None:
 def _claim(run: Run) -> None:
     """Refuse a work directory that holds another build's results."""
     described = {"seed": run.seed} | dataclasses.asdict(run.preset)
-    for name in _NO_RECIPE:
-        del described[name]
-    recipe = json.loads(json.dumps(described, default=sorted))
+    recipe = _recipe(json.loads(json.dumps(described, default=sorted)))
     marker = run.work / "recipe.json"
-    if marker.exists() and read_json(marker) != recipe:
-        raise BuildError(f"{run.work} holds a build of another recipe: choose another --work")
+    # Earlier versions wrote down more.
+    there = _recipe(read_json(marker)) if marker.exists() else recipe
+    if there != recipe:
+        names = sorted(there.keys() | recipe.keys())
+        others = [name for name in names if there.get(name) != recipe.get(name)]
+        raise BuildError(
+            f"{run.work} holds a build of another recipe, which differs in {', '.join(others)}:"
+            " choose another --work"
+        )
     write_json(marker, recipe)
+
+
+def _recipe(described: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in described.items() if name not in _NO_RECIPE}
 
 
 def _corpus(run: Run) -> None:
@@ -382,7 +393,8 @@ def _check_device(name: str) -> None:
 
 def _machine(budget: "training.Budget") -> str:
     if budget.device == "cpu":
-        return f"{platform.machine()} CPU, {budget.threads} threads"
+        threads = "1 thread" if budget.threads == 1 else f"{budget.threads} threads"
+        return f"{platform.machine()} CPU, {threads}"
     import torch
 
     return torch.cuda.get_device_name()

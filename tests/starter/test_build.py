@@ -19,7 +19,7 @@ from transformers import LlamaForCausalLM
 from dsc_lsp import models
 from dsc_lsp.starter import build, card, compare, corpus, evaluation, export, steps, vocabulary
 from dsc_lsp.starter.files import read_json
-from dsc_lsp.starter.presets import PRESETS
+from dsc_lsp.starter.presets import PRESETS, Preset
 from tests.starter import forked
 from tests.starter.smoke import CORPUS, arguments
 
@@ -110,6 +110,9 @@ def test_another_seed_needs_another_work_directory(
     [
         (["--seconds", "-1"], "--seconds: must be positive"),
         (["--rows", "0"], "--rows: must be 1 or more"),
+        (["--steps", "0"], "--steps: must be 1 or more"),
+        (["--threads", "some"], "--threads: must be 1 or more"),
+        (["--seconds", "long"], "--seconds: must be positive"),
         (["--human-eval", "no/such/file"], "--human-eval: no/such/file is no file"),
         (["--output", "model"], "--output: call it dsc-starter, or dsc-starter and more"),
     ],
@@ -131,6 +134,68 @@ def test_what_ships_is_replaced_on_request_only(tmp_path: Path, monkeypatch: pyt
     work = ["--preset", "smoke", "--work", str(tmp_path)]
     assert build.main(work) == build.main([*work, "--output", shipped]) == 0
     assert [run.output for run in runs] == [tmp_path / "dsc-starter", models.STARTER_CHECKPOINT]
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, *given: str) -> Preset:
+    """Return the preset that a command line asks for."""
+    runs: list[steps.Run] = []
+    monkeypatch.setattr(build, "build", runs.append)
+    assert build.main(given) == 0
+    return runs[0].preset
+
+
+def test_steps_and_threads_are_those_of_the_preset_or_given(monkeypatch: pytest.MonkeyPatch):
+    preset = PRESETS["cpu"]
+    assert chosen(monkeypatch, "--preset", "cpu") == preset
+    given = chosen(monkeypatch, "--preset", "cpu", "--steps", "4400", "--threads", "2")
+    assert given == dataclasses.replace(preset, steps=4400, threads=2)
+    fixed = chosen(monkeypatch, "--preset", "gpu", "--steps", "900")
+    assert fixed.steps == 900
+
+
+def test_other_steps_are_another_recipe(directory: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stopped:
+        build.main(arguments(directory, "--steps", "21", "--until", "corpus"))
+    assert stopped.value.code == 1
+    assert (
+        "another recipe, which differs in steps: choose another --work" in capsys.readouterr().err
+    )
+    assert build.main(arguments(directory, "--steps", "20", "--until", "corpus")) == 0
+
+
+def test_threads_and_time_are_no_part_of_a_recipe(tmp_path: Path):
+    """A build that was begun on one thread goes on with two, and so does one whose recipe said."""
+    (tmp_path / "corpus.json").write_text("{}")  # nothing is gathered
+    marker = tmp_path / "recipe.json"
+
+    def begin(preset: Preset) -> None:
+        output, silent = tmp_path / "dsc-starter", lambda _: None
+        steps.build(steps.Run(preset, corpus.Places(), output, tmp_path, 0, silent, "corpus"))
+
+    preset = dataclasses.replace(PRESETS["cpu"], steps=4400)
+    begin(preset)
+    recipe = read_json(marker)
+    assert not {"threads", "seconds"} & recipe.keys()
+    marker.write_text(json.dumps({**recipe, "threads": 2}))  # as versions before wrote it
+    begin(dataclasses.replace(preset, threads=3, seconds=200_000.0))
+    assert read_json(marker) == recipe
+    with pytest.raises(steps.BuildError, match="another recipe"):
+        begin(PRESETS["cpu"])
+
+
+def test_the_threads_that_are_asked_for_compute_and_are_told(directory: Path, tmp_path: Path):
+    work = tmp_path / "work"
+    work.mkdir()
+    for name in ("recipe.json", *CORPUS):
+        shutil.copy(directory / "work" / name, work)
+    before = torch.get_num_threads()
+    try:
+        assert build.main(arguments(tmp_path, "--threads", "2", "--until", "training")) == 0
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert read_json(work / "training.json")["machine"].endswith("CPU, 2 threads")
+    assert read_json(directory / "work" / "training.json")["machine"].endswith("CPU, 1 thread")
 
 
 def test_recipes_are_written_as_plain_values(directory: Path):
