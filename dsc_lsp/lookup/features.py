@@ -1,10 +1,8 @@
 """What is known of an occurrence: how far and how well it fits the cursor's place."""
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Generic
 
 from dsc_lsp.lookup.lexemes import (
@@ -16,7 +14,7 @@ from dsc_lsp.lookup.lexemes import (
     lexeme_at,
     word_before,
 )
-from dsc_lsp.lookup.occurrences import AFTER, Occurrence, Surroundings
+from dsc_lsp.lookup.occurrences import AFTER, BEFORE, Occurrence, Surroundings
 from dsc_lsp.lookup.scoring import Fits, Score, Scoring
 from dsc_lsp.lookup.segment import LONGEST
 
@@ -61,7 +59,6 @@ class Describer(Generic[Score]):
         self._scoring = scoring
         self._fits: dict[tuple[int, int], Score] = {}
         self._fits_of: tuple[bytes, int] = (b"", -1)
-        self._distances: dict[tuple[int, int], Score] = {}
         self._words: dict[bytes, Fits] = {}
         self._around = around
         self._above, self._below = around.before, around.after
@@ -84,7 +81,7 @@ class Describer(Generic[Score]):
             self._fits_of = (last, depth)
             self._fits = {}
         whole_line, line_break = len(code) or LONGEST, len(line) + 1
-        fits, distances = self._fits, self._distances
+        fits, ends, begins = self._fits, self._around.ends, self._around.begins
         numbers: dict[bytes, int] = {}
         of_text: list[int] = []
         scores: list[Score] = []
@@ -97,10 +94,8 @@ class Describer(Generic[Score]):
                 fit = fits[key] = scoring.line(self._line_fits(data, begin, place))
             score = scoring.agreeing[nearness][length] + fit
             if nearness <= AFTER:
-                distance = distances.get(key)
-                if distance is None:
-                    distance = distances[key] = scoring.distance(self._lines(place))
-                score = score + distance
+                away = ends - place if nearness == BEFORE else place - begins
+                score = score + scoring.distance(away)
             if length > whole_line:
                 score = score + scoring.whole_line
             if length > line_break:
@@ -122,19 +117,6 @@ class Describer(Generic[Score]):
             texts,
             lexemes,
         )
-
-    def _lines(self, place: int) -> int:
-        """Return how many lines a place is away from the cursor, in the same file."""
-        return abs(bisect_left(self._breaks, place) - self._line)
-
-    @cached_property
-    def _line(self) -> int:
-        return bisect_left(self._breaks, self._around.ends)
-
-    @cached_property
-    def _breaks(self) -> "memoryview[int]":
-        """Where the file's lines end, as numbers of Python."""
-        return memoryview((self._around.text.array == _BREAK_BYTE).nonzero()[0].data)
 
     def _line_fits(self, data: bytes, begin: int, place: int) -> Fits:
         """Return how the lines around a place are like those around the cursor."""

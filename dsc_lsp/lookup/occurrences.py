@@ -30,8 +30,9 @@ _NUMBER_BITS = 16
 _NUMBERS = (1 << _NUMBER_BITS) - 1
 """More than are looked at for one question."""
 
-_GAP = 512
-"""So many zeros part what stands above from what stands below: further than lines are read."""
+_ENDS, _BETWEEN = bytes(LONGEST), bytes(512)
+"""Zeros at the ends of what is looked through, and between what stands above and what stands
+below: more than lines are read."""
 
 BEFORE, AFTER, FOLDER, ELSEWHERE, GONE = range(5)
 """How near an occurrence is: in the same file above or below, in a file beside it, or further."""
@@ -133,14 +134,13 @@ NO_SOURCES = Sources((), (), 0, np.empty(0, np.int64), np.empty(0, np.int8), Tex
 """Nothing to look in yet."""
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """The text around a cursor.
 
     ``number`` is that of the cursor's own file among ``Sources``, -1 if it is not there, ``size``
     its length. ``before`` and ``after`` are what is near, ``before`` with a zero where a file
-    begins. ``text`` is as much of a large file as is looked through; what stands above ends at
-    ``ends``, and what stands below begins at ``begins``, behind zeros.
+    begins. ``above`` and ``below`` are as much of a large file as is looked through; in what is,
+    the one ends at ``ends`` and the other begins at ``begins``, behind zeros.
     """
 
     path: str
@@ -148,7 +148,8 @@ class Surroundings:
     size: int
     before: bytes
     after: bytes
-    text: Padded
+    above: bytes
+    below: bytes
     ends: int
     begins: int
 
@@ -163,9 +164,10 @@ class Surroundings:
             len(before) + len(after),
             (b"\0" + above)[-_NEAR_BYTES:],
             below[:_NEAR_BYTES],
-            Padded(b"".join((bytes(LONGEST), above, bytes(_GAP), below, bytes(LONGEST)))),
+            above,
+            below,
             ends,
-            ends + _GAP,
+            ends + len(_BETWEEN),
         )
 
 
@@ -174,18 +176,20 @@ class Search:
 
     def __init__(self, around: Surroundings, sources: Sources) -> None:
         self._around = around
-        # What stands on the cursor's line would be said over and over.
-        self._last_above = around.text.data.rfind(b"\n", 0, around.ends) + 1
-        self._last_below = len(around.text.data) - LONGEST - 1
         self._folder = folder_number(around.path)
         self._sources = sources
-        # Both are looked through at once, which takes hardly longer than one of them alone.
-        self._scanned = around.text
         changed, own = sources.changed, around.number - sources.first_changed
-        if changed.paths:
-            changed = changed if own < 0 else changed.without(own)
-            self._scanned = Padded(around.text.data + changed.data)
-        begins = len(around.text.data)
+        if changed.paths and own >= 0:
+            changed = changed.without(own)
+        # All is looked through at once, which takes hardly longer than the own file alone.
+        data = b"".join((_ENDS, around.above, _BETWEEN, around.below, _ENDS, changed.data))
+        self._scanned = Padded(data)
+        # What stands on the cursor's line would be said over and over.
+        self._line_begins = data.rfind(b"\n", 0, around.ends) + 1
+        self._below_ends = around.begins + len(around.below)
+        line_ends = data.find(b"\n", around.begins, self._below_ends)
+        self._line_ends = self._below_ends if line_ends < 0 else line_ends
+        begins = self._below_ends + LONGEST
         self._changed = sources.first_changed, [begins + start for start in changed.starts]
 
     def occurrences(self, generated: bytes) -> list[Occurrence]:
@@ -242,9 +246,9 @@ class Search:
         """
         data, own = self._scanned.data, len(self._sources.nearness)
         found = self._scanned.scan(before, _OF_OWN, self._around.ends)
-        yield data, found[: bisect_right(found, self._last_above)], _ONE_FILE, own - 2
-        first = bisect_left(found, self._around.begins)
-        below = found[first : bisect_right(found, self._last_below, first)]
+        yield data, found[: bisect_left(found, self._line_begins)], _ONE_FILE, own - 2
+        first = bisect_right(found, self._line_ends)
+        below = found[first : bisect_left(found, self._below_ends, first)]
         yield data, below[::-1], _ONE_FILE, own - 1
         for segment, most, first_file in self._sources.shares:
             places = _places_in(segment, before, started, most)

@@ -28,8 +28,7 @@ OF_OCCURRENCE = (
     "in this file, above",
     "in this file, below",
     "in this folder",
-    "distance in lines",
-    "on the cursor's line",
+    "distance",
     "the next line is the same",
     "the next line begins alike",
     "the line before is the same",
@@ -56,8 +55,10 @@ _AGREEING = tuple(
 )
 _NEARNESS = slice(8, 11)
 """Above, below and in this folder; what is elsewhere has none of them."""
-_LINE_FITS = slice(13, 17)
-_TEXT_FITS = slice(17, len(OF_OCCURRENCE))
+_LINE_FITS = slice(12, 16)
+_TEXT_FITS = slice(16, len(OF_OCCURRENCE))
+_LINE_BYTES = 32
+"""So long are lines; to count those of a large file takes a tenth of a question."""
 _LOG_LINES = 6.0
 
 
@@ -78,7 +79,6 @@ class Scoring(Generic[Score]):
         self.whole_line, self.line_break = weights[6:8]
         self._none = [_sum(weights_of_none, values) for values in _AGREEING]
         self._many = weights_of_none[-1]
-        self._same_line = weights[12]
         self._of_line, self._of_text = weights[_LINE_FITS], weights[_TEXT_FITS]
         self._lines: dict[Fits, Score] = {}
         self._texts: dict[Fits, Score] = {}
@@ -87,9 +87,9 @@ class Scoring(Generic[Score]):
         """Return the score of none of so many occurrences, the best of which agrees so far."""
         return self._none[length] + self._many * math.log1p(count)
 
-    def distance(self, lines: int) -> Score:
-        """Return the score of an occurrence so many lines away in the same file."""
-        return self._far * (math.log1p(lines) / _LOG_LINES) if lines else self._same_line
+    def distance(self, away: int) -> Score:
+        """Return the score of an occurrence so many bytes away in the same file."""
+        return self._far * (math.log1p(away / _LINE_BYTES) / _LOG_LINES)
 
     def line(self, fits: Fits) -> Score:
         """Return the score of how the lines around are alike, which has four columns."""

@@ -314,6 +314,12 @@ def test_of_many_equal_matches_in_the_file_those_near_the_cursor_are_looked_at()
     assert words == [b"above_37", b"above_38", b"above_39", b"below_0", b"below_1", b"below_2"]
 
 
+def test_neither_the_line_at_the_cursor_nor_the_end_of_the_file_followed_anything():
+    before, after = "first()\n\nlast()\n", "rest()\nlast()\n"
+    around = Surroundings.of(HERE, -1, before, after)
+    assert next_words(around, NO_SOURCES) == [b"\n", b"last", b"last"]
+
+
 def test_line_breaks_are_all_the_same():
     assert plain("a\r\nb\rc\n") == b"a\nb\nc\n"
     known = Index()
