@@ -109,21 +109,35 @@ class Written:
         if lines == self._lines:
             return None
         self._lines = lines
-        wanted = self.wanted
-        if not self._timed(postprocess.is_whole, self.text, wanted.extent, wanted.cursor):
-            return None
-        return self._completion(is_ended=False, is_part=True)
+        return self._part_of(self.text)
+
+    def longest_part(self) -> Completion | None:
+        """Return the longest beginning that is complete; none where each leaves something open."""
+        text = self.text
+        while "\n" in text:
+            part = self._part_of(text)
+            if part is not None:
+                return part
+            text = text.rpartition("\n")[0]
+        return None
 
     def completion(self) -> Completion:
         """Return what is worth inserting of all that was written."""
         # Who was neither stopped nor out of tokens has ended the text.
         is_ended = not self.is_over and len(self.tokens) < self.wanted.most_tokens
-        return self._completion(is_ended=is_ended, is_part=False)
+        return self._completion(self.text, is_ended=is_ended, is_part=False)
 
-    def _completion(self, *, is_ended: bool, is_part: bool) -> Completion:
+    def _part_of(self, text: str) -> Completion | None:
+        """Return the lines of a text that have ended, if nothing is open behind them."""
+        wanted = self.wanted
+        if not self._timed(postprocess.is_whole, text, wanted.extent, wanted.cursor):
+            return None
+        return self._completion(text, is_ended=False, is_part=True)
+
+    def _completion(self, text: str, *, is_ended: bool, is_part: bool) -> Completion:
         wanted, stages = self.wanted, self.wanted.stages
         kept = self._timed(
-            postprocess.clean, self.text, wanted.extent, wanted.cursor, finished=is_ended
+            postprocess.clean, text, wanted.extent, wanted.cursor, finished=is_ended
         )
         confidence = _likelihood(self._first_line) if self.tokens else 0.0
         withheld = _why_nothing(self.text, kept, confidence, wanted.least_confidence)

@@ -2,7 +2,10 @@
 
 import dataclasses
 import math
+import time
 from collections.abc import Sequence
+
+import pytest
 
 from dsc_lsp.cancel import CancelToken
 from dsc_lsp.completion import Progress, complete
@@ -15,6 +18,9 @@ from tests.scripted import ScriptedEngine
 
 BESIDE = dataclasses.replace(DEEPSEEK_CODER_BASE, lookup_margin=1.5)
 CURSOR = Cursor(Document.of("value = \n", uri="file:///a.py", language="python"), Position(0, 8))
+IN_BLOCK = Cursor(
+    Document.of("def one():\n    \n", uri="file:///a.py", language="python"), Position(1, 4)
+)
 
 
 class Knowing(Repository):
@@ -34,15 +40,37 @@ class Knowing(Repository):
         return (Continuation("\n", "\n", 9, 1.0),)
 
 
+class Slow(Knowing):
+    """Says what a block does, and takes for ever to find one of its lexemes."""
+
+    lexemes = ("one", "()", "\n    ", "two", "(", "\n    ", ")", "\n    ", "three", "()")
+
+    def __init__(self, slow: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(0.0)
+        self.asked = list[str]()
+        self._slow, self._seconds = slow, 0.0
+        monkeypatch.setattr(time, "thread_time", lambda: self._seconds)
+
+    def after(self, generated: str) -> Sequence[Continuation]:  # noqa: ARG002 - asked in order
+        if len(self.asked) == len(self.lexemes):
+            return ()
+        lexeme = self.lexemes[len(self.asked)]
+        self.asked.append(lexeme)
+        if len(self.asked) > self._slow:
+            self._seconds += 1e6
+        return (Continuation(lexeme, lexeme, 9, 0.9),)
+
+
 def completed(
     repository: Repository,
     engine: ScriptedEngine,
     progress: Progress | None = None,
     *,
     rank: int = 0,
+    cursor: Cursor = CURSOR,
 ) -> str:
     return complete(
-        CURSOR, repository, Settings(), engine, CancelToken(), progress=progress, rank=rank
+        cursor, repository, Settings(), engine, CancelToken(), progress=progress, rank=rank
     ).text
 
 
@@ -83,6 +111,27 @@ def test_the_models_own_answer_is_the_first_alternative():
     engine = ScriptedEngine(("abc\nd", "xyz\ng"), family=BESIDE)
     texts = [completed(Knowing(0.9), engine, rank=rank) for rank in range(3)]
     assert texts == ["copied", "abc", "xyz"]
+
+
+@pytest.mark.parametrize(
+    ("slow", "expected"),
+    [
+        (0, "abc"),
+        (1, "abc"),
+        (2, "one()"),
+        (4, "one()"),
+        (6, "one()"),
+        (7, "one()\n    two(\n    )"),
+        (10, "one()\n    two(\n    )\n    three()"),
+    ],
+)
+def test_of_what_takes_too_long_it_is_whole_lines_and_without_one_the_model_decides(
+    slow: int, expected: str, monkeypatch: pytest.MonkeyPatch
+):
+    repository = Slow(slow, monkeypatch)
+    likelihood = 0.3 if expected == "abc" else 0.01
+    assert completed(repository, model(likelihood), cursor=IN_BLOCK) == expected
+    assert len(repository.asked) == min(slow + 1, 10)
 
 
 def test_where_little_is_known_the_model_decides():
