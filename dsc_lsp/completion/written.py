@@ -136,13 +136,16 @@ class Written:
 
     def _completion(self, text: str, *, is_ended: bool, is_part: bool) -> Completion:
         wanted, stages = self.wanted, self.wanted.stages
-        kept = self._timed(
-            postprocess.clean, text, wanted.extent, wanted.cursor, finished=is_ended
-        )
         confidence = _likelihood(self._first_line) if self.tokens else 0.0
-        withheld = _why_nothing(self.text, kept, confidence, wanted.least_confidence)
+        withheld = _why_unsure(text, confidence, wanted.least_confidence)
+        kept = postprocess.Cleaned("", ())
+        if not withheld:
+            kept = self._timed(
+                postprocess.clean, text, wanted.extent, wanted.cursor, finished=is_ended
+            )
+            withheld = _why_nothing(text, kept)
         return Completion(
-            text="" if withheld else kept.text,
+            text=kept.text,
             raw=self.text,
             changed=kept.changed,
             withheld=withheld,
@@ -185,16 +188,18 @@ def since(start: float) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def _why_nothing(
-    raw: str, kept: postprocess.Cleaned, confidence: float | None, least: float
-) -> str:
+def _why_unsure(raw: str, confidence: float | None, least: float) -> str:
+    """Return why nothing may be suggested, however good it looks; empty if something may."""
+    if not raw or confidence is None or confidence >= least:
+        return ""
+    return (
+        f"The model was not sure enough: {confidence:.2f} or less, and `dsc.minConfidence` is"
+        f" {least:.2f}."
+    )
+
+
+def _why_nothing(raw: str, kept: postprocess.Cleaned) -> str:
     """Return why nothing is suggested; empty if something is."""
-    if raw and confidence is not None and confidence < least:
-        # Before the other reasons: the model was not asked to the end.
-        return (
-            f"The model was not sure enough: {confidence:.2f} or less, and `dsc.minConfidence` is"
-            f" {least:.2f}."
-        )
     if not raw.strip():
         return "The model had nothing to say here."
     if not kept.text:
