@@ -163,37 +163,29 @@ def _of_model(
     known = (
         withheld.rest_at(engine.name, request.prompt) if request.heal and not request.rank else ()
     )
-    again = _nothing_again(known, Written(wanted, _unasked(request.prompt)))
+    again = _nothing_again(wanted, request.prompt, known)
     if again is not None:
         return again
     written = Written(wanted, engine.generate(request, cancel))
-    for token in written.generation.tokens:
+    for _ in written.grow():
         cancel.check()
-        written.add(token)
         progress.text = written.text
-        if written.is_over:
-            break
-        progress.part = written.part() or progress.part
+        if not written.is_over:
+            progress.part = written.part() or progress.part
     result = written.completion()
     if not request.rank:
         withheld.remember(engine.name, request.prompt, () if result.text else written.tokens)
     return result
 
 
-def _nothing_again(known: Sequence[Token], written: Written) -> Completion | None:
+def _nothing_again(wanted: Wanted, prompt: Prompt, known: Sequence[Token]) -> Completion | None:
     """Return the completion without a text if tokens that are known come to nothing, else none."""
-    for token in known:
-        written.add(token)
-        if written.is_over:
-            result = written.completion()
-            return None if result.text else result
-    return None
-
-
-def _unasked(prompt: Prompt) -> Generation:
-    """Return a generation of an engine that is not asked: all of the prompt is known."""
-    tokens = len(prompt.ids)
-    return Generation(tokens, tokens, iter(()))
+    tokens = len(prompt.ids)  # all known: the engine is not asked
+    written = Written(wanted, Generation(tokens, tokens, iter(known)))
+    for _ in written.grow():
+        pass
+    result = written.completion() if written.is_over else None
+    return None if result is None or result.text else result
 
 
 def anchor_anew(

@@ -23,11 +23,8 @@ def copied(wanted: Wanted, continuations: Continuations, cancel: CancelToken) ->
     end = time.thread_time() + _SECONDS
     request = GenerationRequest(Prompt(()), wanted.most_tokens, continuations)
     written = Written(wanted, LookupEngine().generate(request, cancel))
-    for token in written.generation.tokens:
-        written.add(token)
-        if written.is_over:
-            break
-        if time.thread_time() > end:
+    for _ in written.grow():
+        if time.thread_time() > end and not written.is_over:
             part = written.longest_part()
             return None if part is None or not part.text else replace(part, is_part=False)
     found = written.completion()

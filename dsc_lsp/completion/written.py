@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -91,8 +91,15 @@ class Written:
     _post_ms: float = 0.0
     _decode: Callable[[bytes], str] = field(default_factory=text_decoder)
 
-    def add(self, token: Token) -> None:
-        """Take note of the next token."""
+    def grow(self) -> Iterator[None]:
+        """Take token after token, until nothing of what would come next can be of use."""
+        for token in self.generation.tokens:
+            self._add(token)
+            yield
+            if self.is_over:
+                return
+
+    def _add(self, token: Token) -> None:
         if not self.tokens:
             self._first_token_ms = since(self.wanted.stages.start)
         self.tokens.append(token)
