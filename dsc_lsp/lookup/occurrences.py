@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dsc_lsp.lookup.lexemes import IS_WORD, Places, word_before
-from dsc_lsp.lookup.segment import LONGEST, Padded, Segment, Text, folder_number, plain
+from dsc_lsp.lookup.segment import LONGEST, NO_BYTE, Padded, Segment, Text, folder_number, plain
 
 _OF_OWN = 16
 """So many places of either side of the cursor's own file are looked at, and of what changed."""
@@ -200,9 +200,8 @@ class Search:
         before = (self._around.before[-LONGEST:] + generated)[-LONGEST:]
         started = word_before(before)
         least = len(started)
-        # No text holds the byte that stands for what is not there. The last byte is the highest
-        # digit: the more bytes agree, the less a number differs.
-        wanted = int.from_bytes(before.rjust(LONGEST, b"\xff"), "little")
+        # The last byte is the highest digit: the more bytes agree, the less a number differs.
+        wanted = int.from_bytes(before.rjust(LONGEST, NO_BYTE), "little")
         number_of = int.from_bytes
         found, order = list[_Place](), list[int]()
         for data, places, starts, first_file in self._places(before, started):

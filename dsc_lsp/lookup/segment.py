@@ -30,7 +30,8 @@ _FEW = 48
 _REACH = 4096
 _SORTED_AT_ONCE = 200_000
 _PAIRS = 1 << 16
-_NOWHERE = np.empty(0, np.int64)
+NO_BYTE = b"\xff"
+"""No text in UTF-8 holds it."""
 Ordered: TypeAlias = npt.NDArray[np.int32]
 Pairs: TypeAlias = npt.NDArray[np.uint16]
 _LINE_BREAK = re.compile(r"\r\n?")
@@ -55,58 +56,37 @@ class Padded:
         amid a run of blanks.
         """
         there, last = self.array, before[-1]
-        ends = there[LONGEST - 1 : -LONGEST] == last
+        agree = there[LONGEST - 1 : -LONGEST] == last
         if last in b" \t":
-            ends &= there[LONGEST : 1 - LONGEST] != last
-        places = _NOWHERE
-        if len(before) > 1:
-            # Two bytes at once leave few places to look at one by one.
-            both = there[LONGEST - 2 : -LONGEST - 1] == before[-2]
-            both &= ends
-            places = both.nonzero()[0]
-            if len(places) < least:
-                ends ^= both
+            agree &= there[LONGEST : 1 - LONGEST] != last
+        # Two bytes at once leave few places to look at one by one.
+        both = there[LONGEST - 2 : -LONGEST - 1] == before.rjust(2, NO_BYTE)[-2]
+        both &= agree
+        places = both.nonzero()[0]
         places += LONGEST
-        if len(places) < least:
-            if len(places) + np.count_nonzero(ends) > max(least, _FEW):
-                others = _nearest_true(ends, near - LONGEST, least - len(places))
-                return sorted([*places.tolist(), *[at + LONGEST for at in others]])
-            places = np.sort(np.concatenate((places, ends.nonzero()[0] + LONGEST)))
-        if len(places) > max(least, _FEW):
-            return self._best(places, before, least, near)
-        return places.tolist()
-
-    def _best(self, places: Places, before: bytes, least: int, near: int) -> list[int]:
-        # No text holds the byte that stands for what is not there.
-        wanted = before[-_KEY_BYTES:].rjust(_KEY_BYTES, b"\xff")
-        for looked in range(_WORD_BYTES, _KEY_BYTES + 1, _WORD_BYTES):
-            word = wanted[_KEY_BYTES - looked :][:_WORD_BYTES]
-            # The last byte is the highest digit: the more bytes agree, the less a number differs.
-            differs = self._words[places - looked] ^ np.uint64(int.from_bytes(word, "little"))
-            ranked = differs.copy()
-            ranked.partition(least - 1)
-            worst = ranked.item(least - 1)
-            bits = (worst.bit_length() + 7) // 8 * 8
-            alike = differs <= np.uint64((1 << bits) - 1)
-            best = places[alike]
-            if worst and len(best) > _FEW:
-                longer = differs < np.uint64(1 << bits - 8)
-                chosen, others = places[longer].tolist(), places[alike ^ longer]
-                return sorted([*chosen, *_nearest(others, near, least - len(chosen))])
-            places = best
-            if worst or len(places) <= max(least, _FEW):
+        missing = least - len(places)
+        if missing > 0:
+            agree ^= both
+            others = _nearest_true(agree, near - LONGEST, missing)
+            return sorted([*places.tolist(), *[at + LONGEST for at in others]])
+        most = max(least, _FEW)
+        for distance in range(3, min(_KEY_BYTES, len(before)) + 1):
+            if len(places) <= most:
                 return places.tolist()
-        return _nearest(places, near, least)
-
-    @cached_property
-    def _words(self) -> npt.NDArray[np.uint64]:
-        return _words(self.data)
+            agree = there[places - distance] == before[-distance]
+            longer = places[agree]
+            missing = least - len(longer)
+            if missing > 0:
+                others = _nearest(places[~agree], near, missing)
+                return sorted([*longer.tolist(), *others])
+            places = longer
+        return places.tolist() if len(places) <= most else _nearest(places, near, least)
 
 
 def _nearest(places: Places, near: int, most: int) -> list[int]:
     """Return the places nearest to one, at most so many on each side of it; places ascend."""
     at = int(places.searchsorted(near))
-    return [at for at in places[max(0, at - most) : at + most + 1].tolist() if at != near]
+    return places[max(0, at - most) : at + most].tolist()
 
 
 def _nearest_true(holds: npt.NDArray[np.bool_], near: int, most: int) -> list[int]:
@@ -116,7 +96,7 @@ def _nearest_true(holds: npt.NDArray[np.bool_], near: int, most: int) -> list[in
         places = holds[start : near + reach].nonzero()[0] + start
         above = int(places.searchsorted(near))
         # Enough are mostly found without a look at the whole text.
-        if min(above, len(places) - above - 1) >= most:
+        if min(above, len(places) - above) >= most:
             break
     return _nearest(places, near, most)
 

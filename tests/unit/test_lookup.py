@@ -233,7 +233,7 @@ def agreed(text: Text, place: int, before: bytes) -> int:
 
 def test_a_place_matches_as_far_back_as_it_agrees():
     text = Text.of({"a": b"one two", "b": b"two two"})
-    places = text.scan(b"\0two", 10, 0)
+    places = text.scan(b"\0two", 10, LONGEST)
     lengths = sorted(agreed(text, place, b"\0two") for place in places)
     assert lengths == [1, 3, 3, 4]  # "o|ne", "two|" twice, and where a file begins
     files = (np.searchsorted(text.starts, places, side="right") - 1).tolist()
@@ -307,8 +307,9 @@ def test_of_many_equal_matches_in_the_file_those_near_the_cursor_are_looked_at()
     after = "".join(f"{line}below_{number}" for number in range(40)) + "\n"
     words = next_words(Surroundings.of(HERE, -1, before, after), NO_SOURCES)
     assert words[:2] == [b"above_39", b"above_38"]
-    whole = Text.of({HERE: (before + after).encode()})
-    middle = LONGEST + len(before.encode())
+    above = before.removesuffix(line).encode()
+    whole = Text.of({HERE: above + after.encode()})
+    middle = LONGEST + len(above)
     nearest = whole.scan((before + "\0")[:-1].encode(), 3, middle)
     words = [lexeme_at(whole.data, at) for at in nearest]
     assert words == [b"above_37", b"above_38", b"above_39", b"below_0", b"below_1", b"below_2"]
