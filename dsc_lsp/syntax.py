@@ -16,7 +16,7 @@ from tree_sitter import Node, Parser, Tree
 
 from dsc_lsp.document import Cursor, Document, indentation, split_lines
 from dsc_lsp.languages import Grammar, Language, language_of
-from dsc_lsp.parsing import TooHard, loaded, tree_of
+from dsc_lsp.parsing import BLANKS, CONTINUATION_BYTES, TooHard, loaded, tree_of, without_rows
 
 _WINDOW_LINES = 200
 _MOST_WINDOW_LINES = 400
@@ -26,9 +26,7 @@ _PARSING_SECONDS = 0.1
 _WHOLE_SECONDS = 5.0
 _MOST_INDENTATION = 200
 _BLANKS_AND_STRINGS = " \t\0"
-_BLANK_OUT = bytes(byte if byte in b"\r\n" else ord(" ") for byte in range(256))
 _STRING_OUT = bytes(byte if byte in b"\r\n" else 0 for byte in range(256))
-_CONTINUATION_BYTES = bytes(range(0x80, 0xC0))
 _CLOSERS_ONLY = re.compile(r"(?:[)\]}\"'`;,\s]|</[\w.:-]+>)*")
 _QUOTED = re.compile(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'")
 _REMEMBERED_TREES = 8
@@ -171,7 +169,7 @@ def count_errors(cursor: Cursor, text: str) -> int:
     parser = _parser(grammar) if grammar else None
     if parser is None or grammar is None:
         return 0
-    source = (window.preamble + window.text + text).encode("utf-8", "replace")
+    source = _source(window.preamble + window.text + text, window.language)
     try:
         tree, _ = _parse(source, _PARSED.get((grammar, source[:_BEGINNING])), parser)
     except TooHard:
@@ -290,13 +288,13 @@ def _masked(text: str, language: Language, preamble: str) -> _Masked:
     """
     parser = _parser(language.grammar) if language.grammar else None
     before = preamble.encode()
-    source = before + text.encode("utf-8", "replace") + _AT_CURSOR
+    source = _source(preamble + text, language) + _AT_CURSOR
     spans = None if parser is None else _opaque_spans(source, language, parser)
     if spans is None:
         return _Masked(_QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), text), False, False)
     code = bytearray(source)
     for start, end, table, _ in reversed(spans):
-        code[start:end] = code[start:end].translate(table, _CONTINUATION_BYTES)
+        code[start:end] = code[start:end].translate(table, CONTINUATION_BYTES)
     masked = code[len(before) : -len(_AT_CURSOR)].decode("utf-8", "replace")
     unfinished = (
         re.search(language.unfinished, masked, re.MULTILINE) if language.unfinished else None
@@ -305,6 +303,11 @@ def _masked(text: str, language: Language, preamble: str) -> _Masked:
         return _Masked(masked, True, unfinished[0].startswith(_COMMENT_OPENERS))
     in_text = not code.endswith(_AT_CURSOR)
     return _Masked(masked, in_text, in_text and spans[-1][3])
+
+
+def _source(text: str, language: Language) -> bytes:
+    """Return what is parsed of a text, code point for code point where its comments are blank."""
+    return without_rows(text.encode("utf-8", "replace"), language.name, CONTINUATION_BYTES)
 
 
 def _opaque_spans(source: bytes, language: Language, parser: Parser) -> tuple[_Span, ...] | None:
@@ -327,7 +330,7 @@ def _opaque_spans(source: bytes, language: Language, parser: Parser) -> tuple[_S
         if node.start_byte < done:
             continue
         is_comment = "comment" in node.type
-        table = _BLANK_OUT if is_comment or node.type == "text" else _STRING_OUT
+        table = BLANKS if is_comment or node.type == "text" else _STRING_OUT
         spans.append((node.start_byte, node.end_byte, table, is_comment))
         done = node.end_byte
     parsed = _PARSED[key] = _Parsed(source, tree, tuple(spans))

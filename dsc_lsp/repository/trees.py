@@ -4,7 +4,6 @@ A parser serves one thread at a time, so each thread has its own.
 """
 
 import logging
-import re
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -13,7 +12,7 @@ from itertools import pairwise
 from tree_sitter import Language, Node, Parser, Query, QueryCursor, QueryError
 
 from dsc_lsp.languages import LANGUAGES
-from dsc_lsp.parsing import TooHard, loaded, tree_of
+from dsc_lsp.parsing import TooHard, loaded, tree_of, without_rows
 
 _GRAMMARS = {row.name: row.grammar for row in LANGUAGES}
 _MOST_MATCHES = 20_000
@@ -21,10 +20,6 @@ _PARSING_SECONDS = 2.0
 """Of processor time, twenty times what the longest text of code takes."""
 _PIECE_BYTES = 8_192
 _LEAST_IN_A_ROW = 8
-_COMMENT = rb"\n[ \t]*#(?![^\n]*(?:\"\"\"|'''))[^\n]*"
-_ROW_OF_COMMENTS = re.compile(_COMMENT + b"(?:" + _COMMENT + b"){31,}")
-"""Of Python: at each of these lines its grammar looks for the code behind the last (4,000 lines:
-2.4 s), but not at blank ones. One in a string may end it."""
 _log = logging.getLogger(__name__)
 _threads = threading.local()
 
@@ -41,9 +36,7 @@ def parse(text: str, language: str) -> Node | None:
     parser = parsers.get(language)
     if parser is None:
         parser = parsers[language] = Parser(known)
-    data = text.encode("utf-8", "replace")
-    if language == "python":
-        data = _ROW_OF_COMMENTS.sub(_blanks, data)
+    data = without_rows(text.encode("utf-8", "replace"), language)
     try:
         return tree_of(data, None, parser, _PARSING_SECONDS).root_node
     except TooHard:
@@ -88,11 +81,6 @@ def _cuts(root: Node) -> Iterator[int]:
                 break
         else:
             open_.pop()
-
-
-def _blanks(row: re.Match[bytes]) -> bytes:
-    """Return as many bytes in as many lines."""
-    return b"\n".join(b" " * len(line) for line in row[0].split(b"\n"))
 
 
 def _grammar(language: str) -> Language | None:

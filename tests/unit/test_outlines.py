@@ -3,11 +3,10 @@
 Each line is the kind, the lines from 1, and the header, indented by how deep it stands.
 """
 
-import re
-
 import pytest
 from tree_sitter import Query, QueryCursor
 
+from dsc_lsp import parsing
 from dsc_lsp.languages import language_of
 from dsc_lsp.repository import trees
 from dsc_lsp.repository.contents import structure_of
@@ -82,7 +81,7 @@ def test_rows_of_comments_change_nothing(
     text: str, row: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = outline(text.format(row=row), "python")
-    monkeypatch.setattr(trees, "_ROW_OF_COMMENTS", re.compile(rb"(?!)"))
+    monkeypatch.setattr(parsing, "_LONG_ROW", 1_000)
     assert found == outline(text.format(row=row), "python")
 
 

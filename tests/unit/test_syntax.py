@@ -1,13 +1,16 @@
 """Does a block open at the cursor, and how deep is what opens it? Cases: ``cases/syntax``."""
 
+import re
 import threading
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tree_sitter import Tree
 
-from dsc_lsp import languages, syntax
+from dsc_lsp import languages, parsing, syntax
 from dsc_lsp.languages import LANGUAGES, Language
 from dsc_lsp.parsing import tree_of
 from tests import documents
@@ -166,6 +169,63 @@ def test_a_text_that_was_edited_is_read_as_if_it_was_new(
     for text, was in read:
         syntax._PARSED.clear()
         assert masked(text, language, language.preamble) == was
+
+
+_ROWS = [
+    "# said é\n" * 40,
+    "    # said\n" * 40,
+    "\t# é (\n    #\r\n" * 20,
+    ("# a\n" * 5 + "\n") * 8,
+]
+_LINES = [
+    *("x = 1\n", "def f(a):\n    y = 2\n", "class A:\n", "    z = 3\n", "\n", "# so\n"),
+    *("f(a,\n", "    b)\n", "x = [1,\n", "if a\n", "@one\n", "x = (1]\n", ")\n", "else:\n"),
+    *("'''Say:\n", "Done.'''\n", "x = 'a'  # it's\n", "x = 'a \\\n", "import\n", "x = 1 +\\\n"),
+]
+_LAST_LINES = ["", "x = ", "    # on ", "    f(a, 'b", "    for x in y:", '"""', "x = {'a': 1, "]
+
+
+@given(
+    lines=st.lists(st.sampled_from(_LINES), max_size=6),
+    rows=st.lists(st.tuples(st.integers(0, 6), st.sampled_from(_ROWS)), min_size=1, max_size=3),
+    last=st.sampled_from(_LAST_LINES),
+)
+def test_long_rows_of_comments_change_nothing(
+    lines: list[str], rows: list[tuple[int, str]], last: str
+) -> None:
+    for place, row in rows:
+        lines[place:place] = [row]
+    cursor = cursor_in("".join(lines) + last + CARET, language="python")
+
+    def read() -> tuple[object, ...]:
+        for known in (syntax._PARSED, syntax._WINDOWS):
+            known.clear()
+        syntax._masked.cache_clear()
+        return (
+            syntax.code_before(cursor),
+            syntax.in_comment(cursor),
+            syntax.opened_block(cursor),
+            bool(syntax.count_errors(cursor, "x")),
+        )
+
+    found = read()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(parsing, "_LONG_ROW", 1_000)
+        assert found == read()
+
+
+def test_long_rows_of_comments_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+
+    def noting(source: bytes, *rest: Any) -> Tree:
+        parsed.append(source)
+        return tree_of(source, *rest)
+
+    monkeypatch.setattr(syntax, "tree_of", noting)
+    row = "# said é\n" * 60
+    code = syntax.code_before(cursor_in(f"x = 1\n{row}\n{row}y = ‸", language="python"))
+    assert parsed[0].count(b"#") == 1
+    assert code == re.sub("#.*", lambda comment: " " * len(comment[0]), f"x = 1\n{row}\n{row}y = ")
 
 
 @pytest.mark.parametrize(
