@@ -52,7 +52,7 @@ def engine_of(
     *urls: str, local: Callable[[], Engine] | None = None
 ) -> Iterator[tuple[FallbackEngine, list[str]]]:
     """Open an engine; with it what the user was told."""
-    settings = Settings(remote_url=" ".join(urls), remote_seconds=1)
+    settings = Settings(remote_url=" ".join(urls), remote_seconds=10)
     engine = open_remote(settings, lambda _message, _percent: None, local)
     assert isinstance(engine, FallbackEngine)
     told: list[str] = []

@@ -1,7 +1,6 @@
 """Against a real llama-server that serves the embedded starter (skipped where there is none)."""
 
 import asyncio
-import statistics
 import time
 from collections.abc import Iterator
 
@@ -86,34 +85,22 @@ def test_a_key_costs_the_server_a_few_tokens(llama_server: LlamaServer, engine: 
 
 
 def test_a_cancel_stops_the_server(llama_server: LlamaServer, engine: Engine) -> None:
-    prompt = prompt_at(places()[0], LOCAL, engine)
-    until_idle: list[float] = []
+    prompt, most = prompt_at(places()[0], LOCAL, engine), 1500
     for _ in range(5):
         cancel = CancelToken()
-        before = _computed_seconds(llama_server)
-        begun = time.monotonic()
-        generation = engine.generate(GenerationRequest(prompt, 1500), cancel)
+        before = llama_server.counted("tokens_predicted_total")
+        generation = engine.generate(GenerationRequest(prompt, most), cancel)
         next(generation.tokens)
         assert llama_server.is_generating
         cancel.cancel()
-        cancelled = time.monotonic()
         with pytest.raises(Cancelled):
             list(generation.tokens)
         while llama_server.is_generating:
-            assert time.monotonic() < cancelled + 5
-        until_idle.append(time.monotonic() - cancelled)
-        # The server's own account of what it computed after nobody waited any longer.
-        assert _computed_seconds(llama_server) - before - (cancelled - begun) < 0.1
+            time.sleep(0.01)
+        # The server's own account of what it wrote; all of it, had it not heard of the cancel.
+        assert llama_server.counted("tokens_predicted_total") - before < most / 2
         time.sleep(0.05)
         assert not llama_server.is_generating, "it stays idle"
-    # By the clock, of which other processes may take some.
-    assert statistics.median(until_idle) < 0.1, until_idle
-
-
-def _computed_seconds(server: LlamaServer) -> float:
-    return server.counted("prompt_seconds_total") + server.counted(
-        "tokens_predicted_seconds_total"
-    )
 
 
 async def test_a_killed_server_costs_one_message(llama_server: LlamaServer) -> None:
