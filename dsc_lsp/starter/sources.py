@@ -63,10 +63,11 @@ def installed(
     """Yield the distributions installed in ``directories``, by name; the first of a name wins.
 
     Only those that are ``wanted``, unless that is ``None``: to look at all takes a second.
+    What has no name, as is left of an uninstallation that was interrupted, is none.
     """
     seen: set[str] = set()
     found = importlib.metadata.distributions(path=[str(path) for path in directories])
-    named = ((_normal(item.metadata["Name"]), item) for item in found)
+    named = [(_normal(item.metadata["Name"]), item) for item in found if "Name" in item.metadata]
     for name, distribution in sorted(named, key=lambda pair: pair[0]):
         if name in seen or (wanted is not None and name not in wanted):
             continue
@@ -79,7 +80,8 @@ def installed(
         paths = (path.as_posix() for path in distribution.files or () if path.suffix == ".py")
         inside = tuple(sorted(path for path in paths if ".." not in path))
         root = Path(str(distribution.locate_file("")))
-        yield Source(Package(name, distribution.version, terms), root, inside)
+        version = distribution.version if "Version" in distribution.metadata else ""
+        yield Source(Package(name, version, terms), root, inside)
 
 
 def standard_library() -> Source:

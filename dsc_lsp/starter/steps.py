@@ -69,7 +69,10 @@ def build(run: Run) -> None:
             is no such device, or the run is hopeless.
         OSError: a file cannot be written.
     """
-    run.work.mkdir(parents=True, exist_ok=True)
+    try:
+        run.work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BuildError(f"--work: {run.work} cannot be made: {error.strerror}") from None
     _claim(run)
     for step, do in zip(STEPS, (_corpus, _tokenizer, _training, _evaluation, _card), strict=True):
         do(run)

@@ -311,6 +311,19 @@ def test_a_directory_without_packages_is_named(tmp_path: Path, capsys: pytest.Ca
     assert "nowhere is no directory" in capsys.readouterr().err
 
 
+def test_a_place_where_no_work_directory_can_be_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "file").write_text("no directory")
+    for work in (tmp_path / "file", tmp_path / "file" / "work"):
+        with pytest.raises(SystemExit) as stopped:
+            build.main(["--preset", "smoke", "--work", str(work)])
+        assert stopped.value.code == 1
+        message = capsys.readouterr().err
+        assert f"--work: {work} cannot be made" in message
+        assert "kept" not in message
+
+
 def test_a_full_disk_is_told_and_loses_nothing(
     directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

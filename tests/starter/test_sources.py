@@ -73,6 +73,16 @@ def test_only_permissive_node_packages_count(tmp_path: Path, content: str, expec
     assert [item.package.license for item in sources.node_packages([tmp_path])] == [expected]
 
 
+def test_what_is_left_of_an_uninstalled_package_is_no_package(tmp_path: Path):
+    """``pip`` that was interrupted leaves directories without metadata: builds failed there."""
+    write(tmp_path, distribution("whole", {"whole/a.py": CODE}))
+    (tmp_path / "~alf-1.0.dist-info").mkdir()
+    write(tmp_path, {"unnamed-1.0.dist-info/METADATA": "Metadata-Version: 2.4\nVersion: 1.0\n"})
+    write(tmp_path, {"old-1.0.dist-info/METADATA": "Metadata-Version: 2.4\nName: old\n"})
+    found = [source.package for source in sources.installed([tmp_path])]
+    assert found == [sources.Package("old", "", None), sources.Package("whole", "1.0", "MIT")]
+
+
 def test_packages_of_other_directories_are_read_and_unreadable_files_are_left_out(tmp_path: Path):
     write(tmp_path, distribution("Some_Package", {"some/a.py": CODE, "some/b.py": "x = 1\n"}))
     (tmp_path / "some" / "b.py").write_bytes(b"\xff\xfe")
