@@ -129,7 +129,7 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.png",
         help="draw confidence against precision, and say what each minConfidence would show",
     )
-    parser.add_argument("--samples", type=int, default=0, help="show so many of the holes")
+    parser.add_argument("--samples", type=_count, default=0, help="show so many of the holes")
     _add_model_options(parser)
     parser.set_defaults(run=_eval)
 
@@ -162,9 +162,17 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
+    return _at_least(1, text)
+
+
+def _count(text: str) -> int:
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    number = int(text) if text.isdecimal() else -1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"must be {least} or more")
     return number
 
 

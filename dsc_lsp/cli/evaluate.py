@@ -21,7 +21,7 @@ from dsc_lsp.measure.calibration import Calibration, calibration
 from dsc_lsp.measure.evaluation import Score, Summary, by_group, evaluate, summarize
 from dsc_lsp.measure.holes import DatasetError, Hole, read_holes, read_repository
 from dsc_lsp.measure.journal import Journal, JournalError
-from dsc_lsp.measure.plot import PlotError, draw_calibration
+from dsc_lsp.measure.plot import PlotError, check_picture, draw_calibration
 from dsc_lsp.measure.postprocessing import Postprocessing, postprocessing
 from dsc_lsp.measure.replay import Replay, replay
 from dsc_lsp.measure.variants import variants_of
@@ -42,6 +42,9 @@ _COLUMNS = (
     ("keystroke_ms_p50", "ms p50"),
     ("keystroke_ms_p95", "ms p95"),
 )
+
+_OTHER_MEASURES = ("typing", "anchors", "context")
+_OF_COMPLETIONS = ("compare", "run_tests", "seen", "samples", "keep", "calibration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ def run(
     remote: str | None,
 ) -> int:
     """Complete the holes of data sets and print the measures; 1 if the model failed."""
+    _check(datasets, options)
     settings = chosen_settings(model=model, device=device, remote=remote)
     if options.context:
         return _context(datasets, options, settings)
@@ -116,6 +120,26 @@ def run(
         print(f"dsc-lsp: interrupted. {_remedy(options.keep)}", file=sys.stderr)
         return 130
     return _answer(scores, datasets, settings, engine, options)
+
+
+def _check(datasets: Sequence[str], options: Options) -> None:
+    """Refuse what would be passed over in silence, or be found out when all is measured.
+
+    Raises:
+        UsageError: a data set has no name, an option is not for the measure that is asked for,
+            or no picture can be drawn.
+    """
+    if not all(datasets):
+        raise UsageError("a data set has no name")
+    others = [name for name in _OTHER_MEASURES if getattr(options, name)]
+    for name in (*others[1:], *(_OF_COMPLETIONS if others else ())):
+        if getattr(options, name):
+            raise UsageError(f"--{name.replace('_', '-')} is not for --{others[0]}")
+    if options.calibration is not None:
+        try:
+            check_picture("--calibration", options.calibration)
+        except PlotError as error:
+            raise UsageError(str(error)) from None
 
 
 def _answer(

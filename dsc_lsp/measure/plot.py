@@ -11,6 +11,17 @@ class PlotError(Exception):
     """No picture can be drawn; the message is for the user."""
 
 
+def check_picture(option: str, path: Path) -> None:
+    """Make sure, as far as it can be known, that a picture can be drawn before it is measured.
+
+    Raises:
+        PlotError: matplotlib is not installed, or there is no such folder.
+    """
+    _figure(option, size=(1, 1))
+    if not path.parent.is_dir():
+        raise PlotError(f"{option} {path}: there is no folder {path.parent}")
+
+
 def draw_latencies(latencies: Mapping[str, Sequence[float]], title: str, path: Path) -> None:
     """Write a PNG of the share of keystrokes answered within so many ms, a curve for each name.
 

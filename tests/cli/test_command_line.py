@@ -54,6 +54,15 @@ def test_version(capsys: pytest.CaptureFixture[str]):
         (("complete", "missing.py:1:1"), "there is no file missing.py"),
         (("--nonsense",), "unrecognized arguments: --nonsense"),
         (("eval", "x", "--limit", "0"), "must be 1 or more"),
+        (("eval", "x", "--limit", "all"), "--limit: must be 1 or more"),
+        (("eval", "x", "--samples", "-3"), "--samples: must be 0 or more"),
+        (("eval", ""), "a data set has no name"),
+        (("eval", "x", "--typing", "--anchors"), "--anchors is not for --typing"),
+        (("eval", "x", "--typing", "--keep", "kept"), "--keep is not for --typing"),
+        (("eval", "x", "--anchors", "--compare"), "--compare is not for --anchors"),
+        (("eval", "x", "--context", "--samples", "2"), "--samples is not for --context"),
+        (("eval", "x", "--context", "--calibration", "a.png"), "--calibration is not for"),
+        (("eval", "x", "--calibration", "no/a.png"), "no/a.png: there is no folder no"),
     ],
 )
 def test_bad_arguments_are_one_line_and_exit_code_2(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dsc_lsp.cli import main
 from dsc_lsp.measure.calibration import Bin, Calibration
 from dsc_lsp.measure.plot import PlotError, draw_calibration, draw_latencies
 
@@ -35,6 +36,18 @@ def test_confidence_against_precision_is_a_square_picture(tmp_path: Path):
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path):
     with pytest.raises(PlotError, match=r"nowhere/fast\.png cannot be written: No such file"):
         draw_latencies(FAST, "fast", tmp_path / "nowhere" / "fast.png")
+
+
+def test_that_no_picture_can_be_drawn_is_said_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+    (tmp_path / "a.py").write_text("value = compute(1, 2)\n" * 40)
+    picture = str(tmp_path / "sure.png")
+    assert main(["eval", str(tmp_path), "--model", "lookup", "--calibration", picture]) == 2
+    said = capsys.readouterr()
+    assert "--calibration needs matplotlib" in said.err
+    assert not said.out
 
 
 def test_without_matplotlib_it_is_said_how_to_get_it(
