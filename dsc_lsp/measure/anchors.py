@@ -71,9 +71,10 @@ def outcomes(
     *,
     repository: Repository,
 ) -> Iterator[Outcome]:
-    """Yield what is suggested at each hole when half of its gold text has been typed."""
+    """Yield what is suggested, however unsure, at each hole when half of its gold is typed."""
     family = dataclasses.replace(engine.family, anchor_lines=placement.anchor_lines)
     placed = as_family(engine, family)
+    settings = dataclasses.replace(settings, min_confidence=0.0)
     for hole in holes:
         half = partly_typed(hole, len(hole.gold) // 2)
         prompts = Prompts()

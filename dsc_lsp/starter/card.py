@@ -87,7 +87,7 @@ def model_card(measured: dict[str, Any]) -> str:
             "half_row": recipe["row_tokens"] // 2,
             "prefill": f"{speed['prefill']:.0f}",
             "decode": f"{speed['decode']:.1f}",
-            "threads": speed["threads"],
+            "threads": f"{speed['threads']} CPU thread{'s' if speed['threads'] > 1 else ''}",
             "samples": _samples(measured["evaluation"]["samples"]),
             "parameters": _millions(trained["parameters"], 2),
             "tokens": _millions(trained["tokens"]),
@@ -130,6 +130,7 @@ def _served(served: dict[str, Any]) -> dict[str, object]:
         for way, name in _WAYS.items()
     ]
     lines = human_eval["ways"].get("model alone", {}).get("holes", 0)
+    elsewhere = human_eval.get("revision", packages["revision"])
     for earlier in read_json(Path(__file__).parent / _EARLIER):
         count = earlier["human_eval"]["holes"]
         name = earlier["name"] + (f" (HumanEval: {count} lines)" if count != lines else "")
@@ -141,6 +142,7 @@ def _served(served: dict[str, Any]) -> dict[str, object]:
         "served_unseen": both["holes_unseen"],
         "served_packages": ", ".join(packages["datasets"]),
         "human_eval_lines": f"{lines:,}",
+        "human_eval_revision": "" if elsewhere == packages["revision"] else f" ({elsewhere})",
         "served_rows": "\n".join(rows),
         "min_confidence": models.STARTER.min_confidence,
         "shown": f"{both['shown']:.0f}",

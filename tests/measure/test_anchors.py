@@ -1,5 +1,6 @@
 """Holes whose first half is typed, completed from different anchors, on a scripted engine."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -45,6 +46,14 @@ def test_each_placement_has_its_half_of_the_middle(placement: Placement, written
     [outcome] = outcomes([HOLE], Settings(), engine, placement, repository=Repository())
     assert outcome.exact
     assert middle(engine.requests[0].prompt) == written
+
+
+def test_what_is_too_unsure_to_be_shown_counts_as_elsewhere_in_eval():
+    """The starter's table had nothing exact or alike where nothing was shown."""
+    unsure = dataclasses.replace(DEEPSEEK_CODER_BASE, min_confidence=0.99)
+    engine = ScriptedEngine(", b)\n", family=unsure)
+    [outcome] = outcomes([HOLE], Settings(), engine, Placement(None), repository=Repository())
+    assert outcome.exact
 
 
 def test_gold_text_of_several_lines_is_partly_typed():

@@ -1,5 +1,6 @@
 """Pictures of latencies and of confidence."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from dsc_lsp.cli import main
 from dsc_lsp.measure.calibration import Bin, Calibration
 from dsc_lsp.measure.plot import PlotError, draw_calibration, draw_latencies
+from dsc_lsp.models import STARTER_CHECKPOINT
 
 FAST = {"model asked": [20.0, 22.0, 65.0], "typed along": [0.03, 0.02]}
 CALIBRATION = Calibration(4, 0.1, (Bin(2, 0.2, 0.5), Bin(2, 0.9, 1.0)), ())
@@ -31,6 +33,24 @@ def test_latencies_are_a_picture_of_the_values(tmp_path: Path):
 def test_confidence_against_precision_is_a_square_picture(tmp_path: Path):
     draw_calibration({"starter": CALIBRATION}, "held-out code", tmp_path / "sure.png")
     assert read(tmp_path / "sure.png").shape == (720, 720, 4)
+
+
+def test_the_picture_of_the_starter_is_that_of_its_results(tmp_path: Path, *, update: bool):
+    shown = Path(__file__).parents[2] / "docs" / "pictures" / "calibration.png"
+    results = json.loads((STARTER_CHECKPOINT / "results.json").read_text(encoding="utf-8"))
+    found = {
+        way: Calibration(
+            measured["calibration"]["suggestions"],
+            measured["calibration"]["expected_error"],
+            tuple(Bin(**one) for one in measured["calibration"]["bins"]),
+            (),
+        )
+        for way, measured in results["served"]["packages"]["ways"].items()
+    }
+    drawn = shown if update else tmp_path / "sure.png"
+    draw_calibration(found, "How far confidence can be trusted", drawn)
+    # Other versions of Matplotlib than that of constraints.txt may draw otherwise: --update.
+    assert abs(read(drawn) - read(shown)).mean() < 1e-5
 
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path):

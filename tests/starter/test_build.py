@@ -71,6 +71,33 @@ def test_the_card_that_ships_is_made_of_the_results_that_ship():
     assert card.model_card(read_json(shipped / card.RESULTS)) == written
 
 
+def test_the_readme_tells_what_the_results_that_ship_tell():
+    results = read_json(models.STARTER_CHECKPOINT / card.RESULTS)
+    trained, served = results["training"], results["served"]
+    alone, both = (served["packages"]["ways"][way] for way in ("model alone", "lookup and model"))
+    lone = served["human_eval"]["ways"]["lookup and model"]["exact_match"]
+    of_alone, of_both = (way["groups"]["python, rest of line"] for way in (alone, both))
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for said in (
+        f"{trained['parameters'] / 1e6:.1f} million parameters",
+        f"trained for {trained['seconds'] / 60:.0f} minutes",
+        f"it completes {of_alone['exact_match']:.0f} % of held-out rests of lines exactly",
+        f"the package around them {of_both['exact_match']:.0f} %",
+        f"({of_both['exact_match_unseen']:.0f} % of lines it has never seen)",
+        f"right in {lone:.0f} % of HumanEval's lines",
+    ):
+        assert said in readme
+
+
+def test_the_card_names_the_version_that_each_of_its_columns_was_measured_at():
+    results = read_json(models.STARTER_CHECKPOINT / card.RESULTS)
+    results["served"]["packages"]["revision"] = "commit one"
+    results["served"]["human_eval"]["revision"] = "commit two"
+    assert "single lines (commit two), each a lone file" in card.model_card(results)
+    results["served"]["human_eval"]["revision"] = "commit one"
+    assert "single lines, each a lone file" in card.model_card(results)
+
+
 def test_a_card_without_results_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stopped:
         card.main([str(tmp_path)])
