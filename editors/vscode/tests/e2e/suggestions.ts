@@ -117,6 +117,36 @@ test("the embedded model's ghost text stands on the screen, and Tab puts it into
     },
   ));
 
+test("a bracket that VS Code closes is typed along: the suggestion goes on between, and is the same one", () => {
+  const events = path.join(theBench().folder, "events-of-brackets");
+  return inWindow(
+    {
+      files: { "main.py": "# sum\n" },
+      environment: { DSC_TEST_EVENTS: events },
+      programs: { "dsc-lsp": serverScript("tests.editors.scripted_server") },
+    },
+    async (window) => {
+      await window.status(/^scripted/);
+      await window.toEnd();
+      const shows = (text: string): Promise<void> =>
+        eventually(`${text} is shown`, async () => assert.equal(await window.ghostText(), text));
+      await window.type("tot");
+      await shows("al = sum(item.price for item in items)");
+      await window.type("al = sum(");
+      await shows("item.price for item in items");
+      await window.press("Tab", "Escape");
+      await window.save();
+      await eventually("it is in the file, with one closing bracket", () =>
+        assert.equal(window.read("main.py"), "# sum\ntotal = sum(item.price for item in items)"),
+      );
+      await eventually("it is accepted as the first suggestion", () => {
+        const told = fs.readFileSync(events, "utf8").split("\n").filter((event) => event.startsWith("dsc."));
+        assert.deepEqual(told, ["dsc.accepted 1"]);
+      });
+    },
+  );
+});
+
 test("a suggestion is taken by its word and by its line with VS Code's own commands, and each part is told once", () => {
   const events = path.join(theBench().folder, "events");
   return inWindow(
