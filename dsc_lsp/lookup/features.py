@@ -88,10 +88,11 @@ class Describer(Generic[Score]):
         for data, place, length, nearness in found:
             least = place - _LINE_BYTES if place > _LINE_BYTES else 0
             begin = data.rfind(b"\n", least, place) + 1 or place
+            end = data.find(b"\n", place, place + _LINE_BYTES)
             key = (id(data), begin)
             fit = fits.get(key)
             if fit is None:
-                fit = fits[key] = scoring.line(self._line_fits(data, begin, place))
+                fit = fits[key] = scoring.line(self._line_fits(data, begin, end))
             score = scoring.agreeing[nearness][length] + fit
             if nearness <= AFTER:
                 away = ends - place if nearness == BEFORE else place - begins
@@ -101,7 +102,7 @@ class Describer(Generic[Score]):
             if length > line_break:
                 score = score + scoring.line_break
             scores.append(score)
-            of_text.append(numbers.setdefault(_text_at(data, place), len(numbers)))
+            of_text.append(numbers.setdefault(_text_at(data, place, end), len(numbers)))
         texts = list(numbers)
         lexemes = [b"\n" if text[0] == _BREAK_BYTE else lexeme_at(text, 0) for text in texts]
         started = word_before(before[-LONGEST:])
@@ -118,8 +119,8 @@ class Describer(Generic[Score]):
             lexemes,
         )
 
-    def _line_fits(self, data: bytes, begin: int, place: int) -> Fits:
-        """Return how the lines around a place are like those around the cursor."""
+    def _line_fits(self, data: bytes, begin: int, end: int) -> Fits:
+        """Return how the lines around one are like those around the cursor's."""
         last, depth = self._fits_of
         before = begin - len(last) - _BLANKS
         # Most lines are not alike, which is seen faster than they are cut out.
@@ -130,8 +131,7 @@ class Describer(Generic[Score]):
         )
         is_as_deep = len(data[begin : begin + depth + 1].lstrip(b" \t")) == 1
         first = self._first_of_next
-        end = data.find(b"\n", place, place + _LINE_BYTES) if first else -1
-        if end < 0 or data.find(first, end, end + _LINE_BYTES) < 0:
+        if not first or end < 0 or data.find(first, end, end + _LINE_BYTES) < 0:
             return False, False, is_last, is_as_deep
         match = _NEXT_LINE.match(data, end)
         following = match[1].strip() if match else b""
@@ -170,10 +170,12 @@ def _whole_fits(text: bytes, rests: tuple[bytes | None, bytes | None]) -> Fits:
     return said == rests[0], said == rests[1]
 
 
-def _text_at(data: bytes, place: int) -> bytes:
+def _text_at(data: bytes, place: int, end: int) -> bytes:
     """Return the rest of the line at a place, or its line break and the next line."""
     last = place + _LONGEST_TEXT
-    rest = data[place : data.find(b"\n", place + (data[place] == _BREAK_BYTE), last) + 1 or last]
+    if end == place:
+        end = data.find(b"\n", place + 1, last)
+    rest = data[place : end + 1 if 0 <= end < last else last]
     return rest.partition(b"\0")[0] or b"\n" if b"\0" in rest else rest
 
 

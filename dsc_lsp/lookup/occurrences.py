@@ -162,7 +162,7 @@ class Surroundings(NamedTuple):
             path,
             number,
             len(before) + len(after),
-            (b"\0" + above)[-_NEAR_BYTES:],
+            b"\0" + above if len(above) < _NEAR_BYTES else above[-_NEAR_BYTES:],
             below[:_NEAR_BYTES],
             above,
             below,
