@@ -56,7 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     complete = commands.add_parser("complete", help="complete one place in a file")
     complete.add_argument("place", metavar="FILE:LINE:COLUMN", help="line and column from 1")
     complete.add_argument(
-        "--workspace", type=Path, metavar="DIR", help="the folder that FILE is relative to"
+        "--workspace",
+        type=Path,
+        metavar="DIR",
+        help="the folder that FILE is relative to; its files are known",
     )
     complete.add_argument("--show-prompt", action="store_true", help="show what the model reads")
     complete.add_argument("--json", action="store_true", help="answer as JSON")

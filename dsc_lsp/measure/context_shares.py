@@ -63,7 +63,6 @@ def outcomes(package: str, engine: Engine, *, limit: int, seed: int) -> Iterator
     texts = indexed(root).texts
     repository = Repository(context.plan)
     repository.read_folder(root)
-    repository.index.update_all(((root / path).as_uri(), text) for path, text in texts.items())
     holes = [
         _Gap(_KINDS[not hole.imported], _in(root, hole.path, hole.cursor), hole.rest)
         for hole in context_holes(root, texts, seed=seed, limit=limit)

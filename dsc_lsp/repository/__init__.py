@@ -129,9 +129,11 @@ class Repository:
     def read_folder(self, root: Path) -> None:
         """Bring a folder's index up to date here and now, and plan on the asking thread.
 
-        For the command line and measurements, which have time.
+        The lookup is told of the files, too. For the command line and measurements, which have
+        time.
         """
         from dsc_lsp.repository.indexing import finish, refresh
+        from dsc_lsp.repository.learning import texts_of
         from dsc_lsp.repository.store import Store, index_path
         from dsc_lsp.repository.workspace import Workspace
 
@@ -139,6 +141,7 @@ class Repository:
         for _ in refresh(root, store):
             pass
         finish(store)
+        self.index.update_all(texts_of(root, store))
         self._workspace = Workspace(root, store)
 
     def files_changed(self, paths: Sequence[Path]) -> None:

@@ -44,6 +44,15 @@ class _Learnt:
     lengths: dict[str, int] = field(default_factory=dict)
 
 
+def texts_of(root: Path, store: Store) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a folder's index by URI, as many as a lookup has room for."""
+    room = _MOST_CHARACTERS
+    for _, path, text in store.added_after(0):
+        if len(text) <= room:
+            room -= len(text)
+            yield _uri(root, path), text
+
+
 class Learning:
     """Tells the lookup of the files in folders, but for those that are open in the editor.
 

@@ -239,3 +239,16 @@ def test_a_broken_configuration_file_is_named_and_the_rest_works(
     configuration.write_text("maxLines = \n")
     assert run("complete", f"{file}:6:21", "--model", model) == 0
     assert "was not read" in capsys.readouterr().err
+
+
+def test_the_lookup_knows_the_workspace_as_in_an_editor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """``complete`` had shown other files to the model and told the lookup of none."""
+    entry = "    ledger_entry = make_ledger_entry(amount, currency='EUR')\n"
+    functions = (f"def convert_{n}(amount):\n{entry}\n" for n in range(4))
+    (tmp_path / "ledger.py").write_text("".join(functions))
+    (tmp_path / "main.py").write_text("def main(amount):\n    ledger_entry = \n")
+    place = ("complete", "main.py:2:20", "--model", "lookup", "--workspace", tmp_path)
+    assert run(*place) == 0
+    assert capsys.readouterr().out == "make_ledger_entry(amount, currency='EUR')\n"
