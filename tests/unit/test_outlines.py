@@ -3,16 +3,21 @@
 Each line is the kind, the lines from 1, and the header, indented by how deep it stands.
 """
 
+from collections import defaultdict
+from functools import cache
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tree_sitter import Query, QueryCursor
 
 from dsc_lsp import parsing
 from dsc_lsp.languages import language_of
-from dsc_lsp.repository import trees
+from dsc_lsp.repository import imports, trees
 from dsc_lsp.repository.contents import structure_of
-from dsc_lsp.repository.outlines import Outline, outline
+from dsc_lsp.repository.outlines import QUERIES, Outline, outline
 from tests import documents
-from tests.documents import Case
+from tests.documents import CARET, Case
 
 
 @pytest.mark.parametrize("case", documents.cases("outlines"))
@@ -96,14 +101,41 @@ def _shown(found: Outline) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("case", documents.cases("outlines"))
-def test_an_outline_is_the_same_if_the_text_is_searched_in_pieces(
-    case: Case, monkeypatch: pytest.MonkeyPatch
+@cache
+def _snippets() -> dict[str, list[str]]:
+    """Return the code of the cases by the language's name, as whole lines."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for stage in ("outlines", "imports", "syntax"):
+        for case in documents.cases(stage):
+            [code] = [value.code for value in case.values if isinstance(value, Case)]
+            text = code.text.replace(CARET, "") + "\n"
+            found[language_of(code.kind).name].append(text)
+    return found
+
+
+@pytest.mark.parametrize("language", sorted({*QUERIES, *imports.QUERIES}))
+@settings(max_examples=8)
+@given(
+    chosen=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), min_size=8, max_size=30),
+    piece=st.integers(16, 400),
+)
+def test_what_is_searched_in_pieces_is_found_as_in_one(
+    language: str, chosen: list[tuple[int, int]], piece: int
 ) -> None:
-    language = language_of(case.code.kind).name
-    whole = outline(case.code.text, language)
-    monkeypatch.setattr(trees, "_PIECE_BYTES", 100)
-    assert outline(case.code.text, language) == whole
+    known = _snippets()[language]
+    text = "".join(_without_line(known[number % len(known)], line) for number, line in chosen)
+
+    def found(piece_bytes: int) -> tuple[object, ...]:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(trees, "_PIECE_BYTES", piece_bytes)
+            return outline(text, language), imports.imports(text, language)
+
+    assert found(piece) == found(1 << 30)
+
+
+def _without_line(text: str, number: int) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(lines[:number] + lines[number + 1 :])
 
 
 def test_a_long_text_is_searched_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
