@@ -244,7 +244,7 @@ class Search:
         Of equal places those that are worth more come later.
         """
         data, own = self._scanned.data, len(self._sources.nearness)
-        found = self._scanned.scan(before, _OF_OWN, self._around.ends)
+        found = self._scanned.scan(before, _OF_OWN, self._around.ends, len(started))
         yield data, found[: bisect_left(found, self._line_begins)], _ONE_FILE, own - 2
         first = bisect_right(found, self._line_ends)
         below = found[first : bisect_left(found, self._below_ends, first)]

@@ -48,12 +48,12 @@ class Padded:
         """The bytes as an array."""
         return np.frombuffer(self.data, np.uint8)
 
-    def scan(self, before: bytes, least: int, near: int) -> list[int]:
+    def scan(self, before: bytes, least: int, near: int, shortest: int = 1) -> list[int]:
         """Return the places with the longest matches, ascending, by looking at the whole text.
 
         At least so many, if there are, and hardly more than are told apart at no cost. Of those
         that agree equally far, or in many bytes, the nearest to a place on both sides of it; none
-        amid a run of blanks.
+        amid a run of blanks. Of matches shorter than ``shortest`` some may be missing.
         """
         there, last = self.array, before[-1]
         agree = there[LONGEST - 1 : -LONGEST] == last
@@ -65,18 +65,18 @@ class Padded:
         places = both.nonzero()[0]
         places += LONGEST
         missing = least - len(places)
-        if missing > 0:
+        if missing > 0 and shortest <= 1:
             agree ^= both
             others = _nearest_true(agree, near - LONGEST, missing)
             return sorted([*places.tolist(), *[at + LONGEST for at in others]])
         most = max(least, _FEW)
         for distance in range(3, min(_KEY_BYTES, len(before)) + 1):
-            if len(places) <= most:
+            if len(places) <= (most if distance > shortest else least):
                 return places.tolist()
             agree = there[places - distance] == before[-distance]
             longer = places[agree]
             missing = least - len(longer)
-            if missing > 0:
+            if missing > 0 and distance > shortest:
                 others = _nearest(places[~agree], near, missing)
                 return sorted([*longer.tolist(), *others])
             places = longer

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dsc_lsp.lookup import Continuation, index, lexemes, segment
@@ -195,8 +195,11 @@ def indentation(line: bytes) -> int:
     return len(line) - len(line.lstrip(b" \t"))
 
 
-@given(texts, texts, st.integers(1, 5), st.integers(0, 60))
-def test_a_scan_finds_the_longest_matches(text: str, before: str, most: int, near: int):
+@given(texts, texts, st.integers(1, 5), st.integers(0, 60), st.integers(0, 5))
+@example("xab yab yab yab yab", "xab", 2, 0, 2)
+def test_a_scan_finds_the_longest_matches(
+    text: str, before: str, most: int, near: int, shortest: int
+):
     whole = Text.of({"a": text.encode()})
     wanted = b"\0" + before.encode()
     blank = wanted[-1:] in b" \t"
@@ -207,6 +210,7 @@ def test_a_scan_finds_the_longest_matches(text: str, before: str, most: int, nea
     ]
     many = 24  # that agree in more are all the same
     longest = sorted((min(length, many) for length in every if length), reverse=True)[:most]
+    long = [length for length in longest if length >= shortest]
     with pytest.MonkeyPatch.context() as patch:
         for few in (0, 48):
             patch.setattr(segment, "_FEW", few)
@@ -216,6 +220,10 @@ def test_a_scan_finds_the_longest_matches(text: str, before: str, most: int, nea
                 assert whole.scan(wanted, most, LONGEST + near) == places
             found = [min(agreed(whole, place, wanted), many) for place in places]
             assert sorted(found, reverse=True)[:most] == longest
+            assert len(found) <= max(2 * most, few)
+            places = whole.scan(wanted, most, LONGEST + near, shortest)
+            found = [min(agreed(whole, place, wanted), many) for place in places]
+            assert sorted(found, reverse=True)[: len(long)] == long
             assert len(found) <= max(2 * most, few)
 
 
