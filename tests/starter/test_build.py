@@ -89,6 +89,18 @@ def test_the_readme_tells_what_the_results_that_ship_tell():
         assert said in readme
 
 
+def test_bits_in_the_results_that_ship_are_the_models_alone():
+    """With the lookup they had been 0.77 beside 1.13: of the same model and the same prompts."""
+    for measured in read_json(models.STARTER_CHECKPOINT / card.RESULTS)["served"].values():
+        alone, both = (measured["ways"][way] for way in ("model alone", "lookup and model"))
+        pairs = [
+            (alone, both),
+            *((alone["groups"][name], both["groups"][name]) for name in both["groups"]),
+        ]
+        for one, other in pairs:
+            assert one["bits_per_byte"] == pytest.approx(other["bits_per_byte"], rel=1e-4)
+
+
 def test_the_card_names_the_version_that_each_of_its_columns_was_measured_at():
     results = read_json(models.STARTER_CHECKPOINT / card.RESULTS)
     results["served"]["packages"]["revision"] = "commit one"
