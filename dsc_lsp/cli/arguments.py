@@ -219,7 +219,10 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
-    from dsc_lsp.cli import serve
+    from dsc_lsp.pauses import importing_for_good
+
+    with importing_for_good():
+        from dsc_lsp.cli import serve
 
     return serve.run(
         serve.Options(

@@ -30,6 +30,28 @@ def test_all_that_is_in_memory_is_not_looked_through_while_much_is_kept() -> Non
     assert output.split() == [b"True", b"True", b"0"]
 
 
+IMPORTED = """
+import gc
+from dsc_lsp.pauses import importing_for_good
+
+collections = lambda: sum(one["collections"] for one in gc.get_stats())
+before = collections()
+with importing_for_good():
+    import asyncio, email.message, inspect
+print(collections() - before, gc.get_freeze_count() > 10_000, gc.isenabled())
+try:
+    with importing_for_good():
+        import not_there
+except ImportError:
+    print(gc.isenabled())
+"""
+
+
+def test_what_is_imported_for_good_is_not_looked_through() -> None:
+    output = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, check=True)
+    assert output.stdout.split() == [b"0", b"True", b"True", b"True"]
+
+
 LOADED = """
 import sys
 from pathlib import Path
