@@ -164,13 +164,13 @@ def _edit_ms(
         text, uri = _read(path), path.absolute().as_uri()
         at = choice.randrange(len(text) + 1)
         for typed in range(1, _EDITS_OF_A_FILE + 1):
-            before = text[:at] + "x" * typed
-            edited = before + text[at:]
+            before, after = text[:at] + "x" * typed, text[at:]
+            edited = before + after
             start = time.perf_counter()
             index.update(uri, edited)
             update = _since(start)
             start = time.perf_counter()
-            index.at(uri, before, text[at:]).after("")
+            index.at(uri, before, after).after("")
             yield update, _since(start)
             time.sleep(_KEY_SECONDS)
 
@@ -183,9 +183,10 @@ def _question_ms(
         text = _read(path)
         at = choice.randrange(len(text) + 1)
         gold = text[at:].partition("\n")[0][:_LONGEST_GOLD].encode()
-        after = text[at:].partition("\n")[2]
+        before, after = text[:at], "\n" + text[at:].partition("\n")[2]
+        uri = path.absolute().as_uri()
         start = time.perf_counter()
-        prediction = index.at(path.absolute().as_uri(), text[:at], "\n" + after)
+        prediction = index.at(uri, before, after)
         prediction.after("")
         times = [_since(start)]
         written = 0
