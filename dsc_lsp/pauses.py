@@ -2,10 +2,12 @@
 
 import ctypes
 import gc
+import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Generator, Iterator
+import threading
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,6 +18,8 @@ _LIBRARIES = {
     "torch": "lib/libtorch_python.*",
 }
 """By package, the library that all others which are large are loaded with."""
+
+_alone = threading.Lock()
 
 
 def shorten_pauses() -> None:
@@ -47,25 +51,33 @@ def importing_for_good() -> Generator[None]:
         gc.enable()
 
 
-def load_libraries(*packages: str) -> None:
-    """Load what packages that are about to be imported consist of, and let other threads go on.
+def import_alone(*packages: str) -> None:
+    """Import packages that bring libraries, one at a time, and let other threads go on.
 
-    Importing loads the same libraries with the interpreter's lock in hand, so that a key waits
-    for 300 ms where it is torch and for 8 where it is NumPy. Does nothing for a package that is
-    imported or missing, nor on Windows; what cannot be loaded fails when it is imported, in its
-    package's own words. Blocking, so meant for threads other than the event loop's.
+    An import loads libraries with the interpreter's lock in hand, so that a key waits for 300 ms
+    where it is torch and for 8 where it is NumPy; and as long for any other, where another thread
+    is loading torch, because the system loads one at a time. So what is large is loaded first,
+    without the lock, and whoever else imports in this way waits for their turn. Blocking, so meant
+    for threads other than the event loop's.
+
+    Raises:
+        ImportError: a package is missing; what else it raises when it is imported, comes, too.
     """
-    if sys.platform == "win32":
+    for package in packages:
+        if package not in sys.modules:
+            with _alone:
+                _load_libraries(package)
+                importlib.import_module(package)
+
+
+def _load_libraries(package: str) -> None:
+    """Load what is large of a package; what cannot be loaded fails in its import's own words."""
+    if package not in _LIBRARIES or sys.platform == "win32":
         return
+    spec = importlib.util.find_spec(package)
     with suppress(OSError, AttributeError):  # an interpreter without a loader to be asked
         load = ctypes.CDLL(None).dlopen
         load.argtypes, load.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
-        for package in packages:
-            for library in _libraries(package):
+        for folder in spec.submodule_search_locations or () if spec else ():
+            for library in Path(folder).glob(_LIBRARIES[package]):
                 load(os.fsencode(library), os.RTLD_NOW)
-
-
-def _libraries(package: str) -> Iterator[Path]:
-    spec = None if package in sys.modules else importlib.util.find_spec(package)
-    for folder in spec.submodule_search_locations or () if spec else ():
-        yield from Path(folder).glob(_LIBRARIES[package])

@@ -5,7 +5,7 @@ from functools import partial
 from dsc_lsp.engine import lookup
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.worker import Report
-from dsc_lsp.pauses import load_libraries
+from dsc_lsp.pauses import import_alone
 from dsc_lsp.settings import Settings
 
 
@@ -27,7 +27,7 @@ def _open_local(settings: Settings, report: Report) -> Engine:
     if settings.model == lookup.NAME:
         return lookup.LookupEngine()
 
-    load_libraries("numpy", "torch")
+    import_alone("numpy", "torch")
     from dsc_lsp.engine.opening import open_local
 
     return open_local(

@@ -32,7 +32,7 @@ from dsc_lsp.measure.fixed import FixedEngine
 from dsc_lsp.measure.lateness import Looks, idle_process, lateness, looks_until
 from dsc_lsp.measure.percentiles import percentiles
 from dsc_lsp.models import DEEPSEEK_CODER_BASE
-from dsc_lsp.pauses import load_libraries, shorten_pauses
+from dsc_lsp.pauses import import_alone, shorten_pauses
 from dsc_lsp.repository import IndexReport, Repository
 from dsc_lsp.repository.files import read, walk
 from dsc_lsp.repository.indexing import finish, reread
@@ -189,7 +189,7 @@ def saved_ms(root: Path, files: int) -> dict[str, float]:
 
 def _import_lookup() -> None:
     """Import what the server's engine imports, too, be there an index or not."""
-    load_libraries("numpy")
+    import_alone("numpy")
     importlib.import_module("dsc_lsp.lookup.index")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dsc_lsp.document import Cursor, Document
 from dsc_lsp.lookup import Asked, Continuations
-from dsc_lsp.pauses import load_libraries
+from dsc_lsp.pauses import import_alone
 from dsc_lsp.repository.paths import path_of, place_of
 from dsc_lsp.repository.plan import Fit, Recent, Shown
 from dsc_lsp.repository.reports import IndexReport, Report
@@ -63,7 +63,7 @@ class Repository:
         """The texts of all files by URI; whoever reads files of the workspace tells it of them."""
         if self._index is not None:
             return self._index
-        load_libraries("numpy")
+        import_alone("numpy")
         from dsc_lsp.lookup.index import Index
 
         with self._lock:

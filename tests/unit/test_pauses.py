@@ -1,15 +1,14 @@
 """The interpreter is made not to pause."""
 
-import ctypes
-import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event, Thread
+from types import ModuleType
 
 import pytest
 
-import dsc_lsp
-from dsc_lsp.pauses import load_libraries
+from dsc_lsp.pauses import import_alone
 
 KEPT = """
 import gc
@@ -55,12 +54,14 @@ def test_what_is_imported_for_good_is_not_looked_through() -> None:
 LOADED = """
 import sys
 from pathlib import Path
-from dsc_lsp.pauses import load_libraries
+from dsc_lsp import pauses
 
-load_libraries("numpy", "torch")
+pauses._load_libraries("numpy")
+pauses._load_libraries("torch")
 for library in ("_multiarray_umath", "libtorch_python", "libtorch_cpu"):
     print(library in Path("/proc/self/maps").read_text())
 print("numpy" in sys.modules, "torch" in sys.modules)
+pauses.import_alone("numpy", "torch")
 import torch
 print(torch.from_numpy(torch.ones(2).numpy()).sum().item())
 """
@@ -72,20 +73,76 @@ def test_libraries_are_loaded_before_what_they_belong_to_is_imported() -> None:
     assert output.split() == [b"True"] * 3 + [b"False"] * 2 + [b"2.0"]
 
 
-def test_libraries_of_packages_that_are_not_there_are_left_to_their_import() -> None:
-    without_packages = [sys.executable, "-S", "-c"]
-    script = "from dsc_lsp.pauses import load_libraries; load_libraries('numpy', 'torch')"
-    environment = {**os.environ, "PYTHONPATH": str(Path(dsc_lsp.__file__).parents[1])}
-
-    subprocess.run([*without_packages, script], env=environment, check=True)
+def test_a_package_that_is_not_there_is_told_as_by_its_import() -> None:
+    with pytest.raises(ModuleNotFoundError, match="not_there"):
+        import_alone("not_there")
 
 
-def test_an_interpreter_without_a_loader_leaves_all_to_the_import(
-    monkeypatch: pytest.MonkeyPatch,
+WITHOUT_A_LOADER = """
+import ctypes, sys
+from dsc_lsp.pauses import import_alone
+
+def refuse(_name):
+    raise OSError("dynamic loading not supported")
+
+ctypes.CDLL = refuse
+import_alone("numpy")
+print("numpy" in sys.modules)
+"""
+
+
+def test_an_interpreter_without_a_loader_leaves_all_to_the_import() -> None:
+    script = [sys.executable, "-c", WITHOUT_A_LOADER]
+    assert subprocess.run(script, capture_output=True, check=True).stdout.split() == [b"True"]
+
+
+def test_one_package_is_imported_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_name: None) -> None:
-        raise OSError("dynamic loading not supported")
+    monkeypatch.syspath_prepend(tmp_path)
+    turns = ModuleType("turns")
+    turns.__dict__.update(begun=Event(), may_end=Event(), order=[])
+    monkeypatch.setitem(sys.modules, "turns", turns)
+    first = "import turns; turns.begun.set(); turns.may_end.wait(10); turns.order.append(1)"
+    (tmp_path / "first_alone.py").write_text(first)
+    (tmp_path / "second_alone.py").write_text("import turns; turns.order.append(2)")
+    threads = [
+        Thread(target=import_alone, args=(f"{name}_alone",)) for name in ("first", "second")
+    ]
 
-    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    threads[0].start()
+    assert turns.begun.wait(10)
+    threads[1].start()
+    threads[1].join(0.2)
+    turns.may_end.set()
+    for thread in threads:
+        thread.join(10)
 
-    load_libraries("numpy", "torch")
+    assert turns.order == [1, 2]
+
+
+WHILE_ANOTHER_LOADS = """
+import sys
+from threading import Thread
+from dsc_lsp import pauses
+from dsc_lsp.languages import language_of
+from dsc_lsp.parsing import loaded
+
+def is_loaded():
+    return "tree_sitter_python._binding" in sys.modules
+
+thread = Thread(target=loaded, args=(language_of("python").grammar,))
+with pauses._alone:
+    thread.start()
+    thread.join(0.2)
+    print(is_loaded())
+thread.join()
+print(is_loaded())
+"""
+
+
+def test_a_grammar_waits_for_what_another_thread_loads() -> None:
+    """Else its import would wait for the system, with the interpreter's lock in hand."""
+    script = [sys.executable, "-c", WHILE_ANOTHER_LOADS]
+    output = subprocess.run(script, capture_output=True, check=True).stdout
+    assert output.split() == [b"False", b"True"]
