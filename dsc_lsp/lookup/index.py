@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from dsc_lsp.lookup.occurrences import NO_SOURCES, Source, Sources, Surroundings
+from dsc_lsp.lookup.occurrences import ELSEWHERE, GONE, NO_SOURCES, Source, Sources, Surroundings
 from dsc_lsp.lookup.prediction import Prediction
 from dsc_lsp.lookup.segment import Joining, Segment, Text, plain
 
@@ -32,10 +29,10 @@ _Version = TypeVar("_Version")
 
 @dataclass(eq=False)
 class _Sorted:
-    """A segment, and which of its files are still as they were when it was sorted."""
+    """A segment, and of each of its files whether it is as it was when it was sorted."""
 
     segment: Segment
-    live: npt.NDArray[np.bool_]
+    far: bytearray
 
     @property
     def size(self) -> int:
@@ -47,7 +44,7 @@ class _Sorted:
 
     @property
     def is_stale(self) -> bool:
-        return 2 * int(np.count_nonzero(self.live)) < len(self.live)
+        return 2 * self.far.count(ELSEWHERE) < len(self.far)
 
 
 class Index:
@@ -140,7 +137,7 @@ class Index:
         if every is None:
             every = NO_SOURCES
             for one in self._segments:
-                every = every.beside(Source(one.segment, one.live))
+                every = every.beside(Source(one.segment, bytes(one.far)))
             self._of_segments = every
         # Whoever types changes a file in the midst of questions, so this costs little.
         return every.and_changed(self._fresh_text) if self._fresh else every
@@ -161,7 +158,7 @@ class Index:
         self._waiting.pop(path, None)
         home = self._home.pop(path, None)
         if home is not None:
-            home[0].live[home[1]] = False
+            home[0].far[home[1]] = GONE
             self._of_segments = self._sources = None
 
     @property
@@ -235,7 +232,7 @@ class Index:
 
     def _add(self, segment: Segment, current: Sequence[bool]) -> None:
         """Use a segment from now on, of its files only those that are current."""
-        one = _Sorted(segment, np.array(current, np.bool_))
+        one = _Sorted(segment, bytearray(ELSEWHERE if is_live else GONE for is_live in current))
         self._segments = (*self._segments, one)
         self._of_segments = self._sources = None
         for number, path in enumerate(segment.text.paths):

@@ -1,15 +1,13 @@
 """Where, elsewhere, stands what stands before the cursor."""
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from dsc_lsp.lookup.lexemes import IS_WORD, Places, word_before
+from dsc_lsp.lookup.lexemes import IS_WORD, word_before
 from dsc_lsp.lookup.segment import LONGEST, NO_BYTE, Padded, Segment, Text, folder_number, plain
 
 _OF_OWN = 16
@@ -36,8 +34,6 @@ below: more than lines are read."""
 
 BEFORE, AFTER, FOLDER, ELSEWHERE, GONE = range(5)
 """How near an occurrence is: in the same file above or below, in a file beside it, or further."""
-_ELSEWHERE, _GONE = np.int8(ELSEWHERE), np.int8(GONE)
-Nearness: TypeAlias = npt.NDArray[np.int8]
 
 
 class Occurrence(NamedTuple):
@@ -57,24 +53,28 @@ _Place: TypeAlias = tuple[bytes, int, Sequence[int], int]
 
 
 class Source(NamedTuple):
-    """A sorted text to look in, and which of its files are as they were."""
+    """A sorted text to look in, and of each of its files whether it is as it was.
+
+    ``far`` has ``ELSEWHERE`` for each that is, and ``GONE`` for the others.
+    """
 
     segment: Segment
-    live: npt.NDArray[np.bool_]
+    far: bytes
 
 
 @dataclass(frozen=True)
 class Sources:
     """Texts to look in, their files numbered through; ``first_files`` says from where on each.
 
-    ``changed`` are those that have changed since they were sorted, which come last.
+    ``far`` is as in each, ``folders`` their ``folder_number``. ``changed`` are those that have
+    changed since they were sorted, which come last.
     """
 
     each: tuple[Source, ...]
     first_files: tuple[int, ...]
     size: int
-    folders: Places
-    far: Nearness
+    folders: "array[int]"
+    far: bytes
     changed: Text
 
     @property
@@ -101,19 +101,20 @@ class Sources:
             (*self.each, one),
             (*self.first_files, len(self.far)),
             self.size + len(text.data),
-            np.concatenate((self.folders, text.folders)),
-            np.concatenate((self.far, np.where(one.live, _ELSEWHERE, _GONE))),
+            self.folders + text.folders,
+            self.far + one.far,
             self.changed,
         )
 
     def and_changed(self, text: Text) -> "Sources":
         """Return these texts and those that have changed."""
-        return replace(
-            self,
-            size=self.size + len(text.data),
-            folders=np.concatenate((self.folders, text.folders)),
-            far=np.concatenate((self.far, np.full(len(text.paths), _ELSEWHERE))),
-            changed=text,
+        return Sources(
+            self.each,
+            self.first_files,
+            self.size + len(text.data),
+            self.folders + text.folders,
+            self.far + bytes([ELSEWHERE]) * len(text.paths),
+            text,
         )
 
     @cached_property
@@ -122,15 +123,10 @@ class Sources:
 
         Two numbers more are for what stands above and below in that one file.
         """
-        return self.far.tobytes() + bytes((BEFORE, AFTER))
-
-    @cached_property
-    def folder_of(self) -> "memoryview[int]":
-        """``folders`` as numbers of Python."""
-        return memoryview(self.folders.data)
+        return self.far + bytes((BEFORE, AFTER))
 
 
-NO_SOURCES = Sources((), (), 0, np.empty(0, np.int64), np.empty(0, np.int8), Text.of({}))
+NO_SOURCES = Sources((), (), 0, array("q"), b"", Text.of({}))
 """Nothing to look in yet."""
 
 
@@ -215,7 +211,7 @@ class Search:
                     order.append(length << _NUMBER_BITS | len(found))
                     found.append((data, place, starts, first_file))
         order.sort(reverse=True)
-        nearness, folder_of = self._sources.nearness, self._sources.folder_of
+        nearness, folder_of = self._sources.nearness, self._sources.folders
         own, folder = self._around.number, self._folder
         worth, last = list[tuple[int, int, int, int]](), 0
         for one in order:

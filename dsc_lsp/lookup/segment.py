@@ -117,9 +117,9 @@ class Text(Padded):
         return joining.text()
 
     @cached_property
-    def folders(self) -> npt.NDArray[np.int64]:
+    def folders(self) -> "array[int]":
         """A number for the folder of each file; the same for files of one folder."""
-        return np.array([folder_number(path) for path in self.paths], np.int64)
+        return array("q", map(folder_number, self.paths))
 
     def file(self, number: int) -> bytes:
         """Return the text of a file."""

@@ -12,7 +12,14 @@ from dsc_lsp.lookup import Continuation, index, lexemes, segment
 from dsc_lsp.lookup.features import Describer
 from dsc_lsp.lookup.index import Index
 from dsc_lsp.lookup.lexemes import Bytes, boundaries, lexeme_at
-from dsc_lsp.lookup.occurrences import NO_SOURCES, Search, Source, Sources, Surroundings
+from dsc_lsp.lookup.occurrences import (
+    ELSEWHERE,
+    NO_SOURCES,
+    Search,
+    Source,
+    Sources,
+    Surroundings,
+)
 from dsc_lsp.lookup.scoring import OF_OCCURRENCE, UNITS
 from dsc_lsp.lookup.segment import LONGEST, Segment, Text, plain
 from tests.documents import Case, cases
@@ -154,7 +161,7 @@ def test_lines_are_found_alike_as_when_read_one_by_one(files: list[str], before:
     sources = NO_SOURCES
     for number, text in enumerate(files):
         named = Segment.of(Text.of({str(number): text.encode()}))
-        sources = sources.beside(Source(named, np.ones(1, np.bool_)))
+        sources = sources.beside(Source(named, bytes([ELSEWHERE])))
     found = Search(around, sources).occurrences(b"")
     rows = np.array(Describer(around, UNITS).describe(found, b"").scores)
     columns = [OF_OCCURRENCE.index(name) for name in LINE_COLUMNS]
