@@ -16,7 +16,6 @@ from dsc_lsp.cli.usage import UsageError
 from dsc_lsp.engine import open_engine
 from dsc_lsp.engine.base import Engine
 from dsc_lsp.engine.worker import Report
-from dsc_lsp.parsing import load_grammars
 from dsc_lsp.pauses import shorten_pauses
 from dsc_lsp.server import tcp
 from dsc_lsp.server.app import Exit, serve
@@ -68,12 +67,9 @@ def answer(
     def open_for_good(settings: Settings, report: Report) -> Engine:
         """Load the engine, and keep what was imported out of the garbage collector's sight.
 
-        Before it what the first key needs, which is answered meanwhile.
-
         A full collection looks at the 355,000 objects of torch, which all stay: a pause of 1.2 s
         on a busy machine in which no key would be answered, against none.
         """
-        load_grammars()
         engine = open_(settings, report)
         gc.freeze()
         return engine

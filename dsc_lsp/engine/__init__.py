@@ -27,6 +27,9 @@ def _open_local(settings: Settings, report: Report) -> Engine:
     if settings.model == lookup.NAME:
         return lookup.LookupEngine()
 
+    from dsc_lsp.parsing import load_grammars
+
+    load_grammars()  # Keys are answered meanwhile: what they need comes before torch.
     import_alone("numpy", "torch")
     from dsc_lsp.engine.opening import open_local
 

@@ -138,9 +138,9 @@ Edit = Callable[[str], Nvim]
 
 
 def ready(editor: Nvim, home: Sandbox) -> Nvim:
-    """Return an editor once its server is there and has loaded."""
+    """Return an editor once its server is there and has loaded, as have those before it."""
     editor.until_attached()
-    home.until_event("loaded")
+    until(lambda: home.events().count("loaded") == home.events().count("started"), "the engine")
     return editor
 
 
