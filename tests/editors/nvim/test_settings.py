@@ -107,6 +107,19 @@ def test_without_the_module_neovims_own_config_starts_the_server(
         editor.until_ghost("m(item.price for item in items)")
 
 
+def test_a_server_that_runs_already_is_shown_too(start: Start, home: Sandbox, kind: Kind) -> None:
+    if kind is OLD:
+        pytest.skip("this Neovim has no vim.lsp.config")
+    command = f"cmd = vim.json.decode([==[{json.dumps(SCRIPTED)}]==])"
+    code = f"vim.lsp.config('dsc', {{ {command} }}) vim.lsp.enable('dsc')"
+    editor = ready(start(options=None, before=code), home)
+    editor.lua(f"require('dsc').setup({{ {command} }})")
+    editor.type("ians")
+    editor.until_ghost("wer = 42")
+    editor.type("<M-]>")
+    editor.until_ghost("wer = None (2/3)")
+
+
 def test_the_entry_for_lspconfig_starts_the_server(start: Start, home: Sandbox) -> None:
     # What nvim-lspconfig's older form makes of an entry.
     code = """

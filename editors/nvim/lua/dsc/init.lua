@@ -78,15 +78,22 @@ function M.dismiss()
   return backend.dismiss()
 end
 
+--- @param act fun(client: vim.lsp.Client, buffer: integer) called for each that is attached
+local function each_attached(act)
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'dsc' })) do
+    for buffer in pairs(client.attached_buffers) do
+      act(client, buffer)
+    end
+  end
+end
+
 --- Turns ghost text on or off, in all buffers.
 --- @param enabled boolean
 function M.enable(enabled)
   options.ghost_text = enabled
-  for _, client in ipairs(vim.lsp.get_clients({ name = 'dsc' })) do
-    for buffer in pairs(client.attached_buffers) do
-      backend.enable(enabled, buffer)
-    end
-  end
+  each_attached(function(_, buffer)
+    backend.enable(enabled, buffer)
+  end)
 end
 
 --- Turns ghost text on, or off if it is on.
@@ -158,6 +165,14 @@ local COMMANDS = {
   end,
 }
 
+--- Shows what a server suggests in a buffer.
+local function show(client, buffer)
+  backend.attach(client)
+  if options.ghost_text then
+    backend.enable(true, buffer)
+  end
+end
+
 --- Starts the server for files of its filetypes, and shows what it suggests.
 --- @param chosen? dsc.Options
 function M.setup(chosen)
@@ -173,13 +188,11 @@ function M.setup(chosen)
     callback = function(event)
       local client = vim.lsp.get_client_by_id(event.data.client_id)
       if client and client.name == 'dsc' then
-        backend.attach(client)
-        if options.ghost_text then
-          backend.enable(true, event.buf)
-        end
+        show(client, event.buf)
       end
     end,
   })
+  each_attached(show)
   sources.setup()
   for name, key in pairs(options.keymaps) do
     if key then

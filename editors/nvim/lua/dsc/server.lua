@@ -98,7 +98,7 @@ function M.on_exit(code, signal, client_id)
         problem
           or ('the server ended unexpectedly (%s). Start it again with :Dsc restart.'):format(how)
             .. ' If it does so at once, `dsc-lsp doctor` in a shell says why; what it said stands in '
-            .. vim.lsp.get_log_path(),
+            .. vim.lsp.log.get_filename(),
         vim.log.levels.ERROR
       )
     end)
