@@ -87,7 +87,8 @@ class Describer(Generic[Score]):
         scores: list[Score] = []
         for data, place, length, nearness in found:
             least = place - _LINE_BYTES if place > _LINE_BYTES else 0
-            begin = data.rfind(b"\n", least, place) + 1 or place
+            begin = max(data.rfind(b"\n", least, place), data.rfind(b"\0", least, place)) + 1
+            begin = begin or place
             end = data.find(b"\n", place, place + _LINE_BYTES)
             key = (id(data), begin)
             fit = fits.get(key)
@@ -133,7 +134,7 @@ class Describer(Generic[Score]):
         first = self._first_of_next
         if not first or end < 0 or data.find(first, end, end + _LINE_BYTES) < 0:
             return False, False, is_last, is_as_deep
-        match = _NEXT_LINE.match(data, end)
+        match = None if b"\0" in data[begin:end] else _NEXT_LINE.match(data, end)
         following = match[1].strip() if match else b""
         is_next = following == self._next_line
         return is_next, not is_next and following.startswith(first), is_last, is_as_deep

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import TypeVar
 
-from dsc_lsp.lookup.occurrences import ELSEWHERE, GONE, NO_SOURCES, Source, Sources, Surroundings
+from dsc_lsp.lookup.occurrences import ELSEWHERE, GONE, Source, Sources, Surroundings
 from dsc_lsp.lookup.prediction import Prediction
 from dsc_lsp.lookup.segment import Joining, Segment, Text, plain
 
@@ -36,7 +36,7 @@ class _Sorted:
 
     @property
     def size(self) -> int:
-        return len(self.segment.text.data)
+        return self.segment.text.size
 
     @property
     def is_small(self) -> bool:
@@ -59,13 +59,12 @@ class Index:
         self._lock = threading.Lock()
         self._sorting = threading.Lock()
         self._fresh: dict[str, bytes] = {}
-        self._fresh_text = Text.of({})
+        self._fresh_but: tuple[str, Text] | None = None
         self._joining = Joining()
         self._waiting: dict[str, tuple[Joining, int]] = {}
         self._segments: tuple[_Sorted, ...] = ()
         self._home: dict[str, tuple[_Sorted, int]] = {}
-        self._of_segments: Sources | None = None
-        self._sources: Sources | None = None
+        self._sources: tuple[Source, ...] | None = None
         self._sorter: threading.Thread | None = None
 
     def __len__(self) -> int:
@@ -82,7 +81,6 @@ class Index:
         with self._lock:
             self._forget(path)
             self._fresh[path] = data
-            self._freshen()
             if self._is_much and self._sorter is None:
                 self._sorter = threading.Thread(target=self._sort_much, name="lookup", daemon=True)
                 self._sorter.start()
@@ -118,7 +116,6 @@ class Index:
         """Know a file no longer; one that was never known is no error."""
         with self._lock:
             self._forget(path)
-            self._freshen()
 
     def at(self, path: str, before: str, after: str) -> Prediction:
         """Return what may follow at a cursor in a file, between these two texts.
@@ -126,46 +123,46 @@ class Index:
         What the index knows of the file itself is left out: the two texts are newer.
         """
         with self._lock:
-            sources = self._sources
-            if sources is None:
-                sources = self._sources = self._everything()
-            own = self._number(path, sources)
-        return Prediction(Surroundings.of(path, own, before, after), sources)
+            sources = Sources(self._sorted_but(path), self._changed_but(path))
+        return Prediction(Surroundings.of(path, before, after), sources)
 
-    def _everything(self) -> Sources:
-        every = self._of_segments
+    def _sorted_but(self, path: str) -> tuple[Source, ...]:
+        """Return what is sorted, one file not among it."""
+        every = self._sources
         if every is None:
-            every = NO_SOURCES
-            for one in self._segments:
-                every = every.beside(Source(one.segment, bytes(one.far)))
-            self._of_segments = every
-        # Whoever types changes a file in the midst of questions, so this costs little.
-        return every.and_changed(self._fresh_text) if self._fresh else every
-
-    def _number(self, path: str, sources: Sources) -> int:
-        """Return the number of a file among all that are looked in, -1 if it is not there."""
-        if path in self._fresh:
-            return sources.first_changed + self._fresh_text.paths.index(path)
+            every = tuple(Source(one.segment, bytes(one.far), one.size) for one in self._segments)
+            self._sources = every
         home = self._home.get(path)
-        return -1 if home is None else sources.first_files[self._segments.index(home[0])] + home[1]
+        if home is None:
+            return every
+        own, number = self._segments.index(home[0]), home[1]
+        return (*every[:own], every[own].without(number), *every[own + 1 :])
 
-    def _freshen(self) -> None:
-        self._fresh_text = Text.of(self._fresh)
-        self._sources = None
+    def _changed_but(self, path: str) -> Text:
+        """Return what has changed since it was sorted, one file not among it.
+
+        Whoever types changes one file in the midst of questions there, so the others are kept.
+        """
+        if self._fresh_but is None or self._fresh_but[0] != path:
+            others = {other: data for other, data in self._fresh.items() if other != path}
+            self._fresh_but = path, Text.of(others)
+        return self._fresh_but[1]
 
     def _forget(self, path: str) -> None:
         self._fresh.pop(path, None)
+        if self._fresh_but is not None and self._fresh_but[0] != path:
+            self._fresh_but = None
         self._waiting.pop(path, None)
         home = self._home.pop(path, None)
         if home is not None:
             home[0].far[home[1]] = GONE
-            self._of_segments = self._sources = None
+            self._sources = None
 
     @property
     def _is_much(self) -> bool:
         """Whether more has changed than is worth looking through at each question."""
-        text = self._fresh_text
-        return len(text.paths) > 1 and text.starts[-1] > _FRESH_BYTES
+        others = list(self._fresh.values())[:-1]
+        return sum(map(len, others)) > _FRESH_BYTES
 
     def _sort_much(self) -> None:
         while True:
@@ -203,7 +200,7 @@ class Index:
             self._add(segment, current)
             for path in compress(text.paths, current):
                 del unsorted[path]
-            self._freshen()
+            self._fresh_but = None
         self._merge()
 
     def _merge(self) -> None:
@@ -226,7 +223,7 @@ class Index:
         segment = Segment.of(joining.text()) if homes else None
         with self._lock:
             self._segments = tuple(one for one in self._segments if one not in merged)
-            self._of_segments = self._sources = None
+            self._sources = None
             if segment is not None:
                 self._add(segment, [self._home.get(path) is home for path, home in homes.items()])
 
@@ -234,7 +231,7 @@ class Index:
         """Use a segment from now on, of its files only those that are current."""
         one = _Sorted(segment, bytearray(ELSEWHERE if is_live else GONE for is_live in current))
         self._segments = (*self._segments, one)
-        self._of_segments = self._sources = None
+        self._sources = None
         for number, path in enumerate(segment.text.paths):
             if current[number]:
                 self._home[path] = (one, number)

@@ -1,11 +1,8 @@
 """Where, elsewhere, stands what stands before the cursor."""
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from dsc_lsp.lookup.lexemes import IS_WORD, word_before
 from dsc_lsp.lookup.segment import LONGEST, NO_BYTE, Padded, Segment, Text, folder_number, plain
@@ -48,99 +45,62 @@ class Occurrence(NamedTuple):
     nearness: int
 
 
-_Place: TypeAlias = tuple[bytes, int, Sequence[int], int]
-"""A text, a place in it, where its files start and the number of the first."""
-
-
 class Source(NamedTuple):
-    """A sorted text to look in, and of each of its files whether it is as it was.
+    """A sorted text to look in, how near each of its files is, and its size in bytes.
 
-    ``far`` has ``ELSEWHERE`` for each that is, and ``GONE`` for the others.
+    A file is ``ELSEWHERE``, or ``GONE`` if it is not as it was when it was sorted.
     """
 
     segment: Segment
-    far: bytes
+    nearness: bytes
+    size: int
+
+    def without(self, number: int) -> "Source":
+        """Return this text, in one file of which nothing is to be found."""
+        nearness = bytearray(self.nearness)
+        nearness[number] = GONE
+        size = self.size - len(self.segment.text.file(number))
+        return Source(self.segment, bytes(nearness), size)
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Texts to look in, their files numbered through; ``first_files`` says from where on each.
+class Sources(NamedTuple):
+    """Texts to look in for one cursor, its own file not among them.
 
-    ``far`` is as in each, ``folders`` their ``folder_number``. ``changed`` are those that have
-    changed since they were sorted, which come last.
+    ``changed`` are the files that have changed since they were sorted.
     """
 
     each: tuple[Source, ...]
-    first_files: tuple[int, ...]
-    size: int
-    folders: "array[int]"
-    far: bytes
     changed: Text
 
     @property
-    def first_changed(self) -> int:
-        """The number of the first file of ``changed``."""
-        return len(self.far) - len(self.changed.paths)
-
-    @cached_property
-    def shares(self) -> list[tuple[Segment, int, int]]:
-        """The sorted ones, how many places of each are looked at, and its first file."""
-        return [
-            (
-                one.segment,
-                max(_AT_LEAST, _OF_SORTED * len(one.segment.text.data) // self.size),
-                first_file,
-            )
-            for one, first_file in zip(self.each, self.first_files, strict=True)
-        ]
-
-    def beside(self, one: Source) -> "Sources":
-        """Return these texts and one more, while none of them has changed."""
-        text = one.segment.text
-        return Sources(
-            (*self.each, one),
-            (*self.first_files, len(self.far)),
-            self.size + len(text.data),
-            self.folders + text.folders,
-            self.far + one.far,
-            self.changed,
-        )
-
-    def and_changed(self, text: Text) -> "Sources":
-        """Return these texts and those that have changed."""
-        return Sources(
-            self.each,
-            self.first_files,
-            self.size + len(text.data),
-            self.folders + text.folders,
-            self.far + bytes([ELSEWHERE]) * len(text.paths),
-            text,
-        )
-
-    @cached_property
-    def nearness(self) -> bytes:
-        """How near each file is to one in another folder; ``GONE`` for what is gone.
-
-        Two numbers more are for what stands above and below in that one file.
-        """
-        return self.far + bytes((BEFORE, AFTER))
+    def size(self) -> int:
+        """How many bytes that are."""
+        return sum(one.size for one in self.each) + self.changed.size
 
 
-NO_SOURCES = Sources((), (), 0, array("q"), b"", Text.of({}))
+NO_SOURCES = Sources((), Text.of({}))
 """Nothing to look in yet."""
+
+
+class _Files(NamedTuple):
+    """A text, where its files start, how near each is, and the number of its folder."""
+
+    data: bytes
+    starts: Sequence[int]
+    nearness: bytes
+    folders: Sequence[int]
 
 
 class Surroundings(NamedTuple):
     """The text around a cursor.
 
-    ``number`` is that of the cursor's own file among ``Sources``, -1 if it is not there, ``size``
-    its length. ``before`` and ``after`` are what is near, ``before`` with a zero where a file
-    begins. ``above`` and ``below`` are as much of a large file as is looked through; in what is,
-    the one ends at ``ends`` and the other begins at ``begins``, behind zeros.
+    ``size`` is the length of the cursor's own file. ``before`` and ``after`` are what is near,
+    ``before`` with a zero where a file begins. ``above`` and ``below`` are as much of a large file
+    as is looked through; in what is, the one ends at ``ends`` and the other begins at ``begins``,
+    behind zeros.
     """
 
     path: str
-    number: int
     size: int
     before: bytes
     after: bytes
@@ -150,13 +110,12 @@ class Surroundings(NamedTuple):
     begins: int
 
     @staticmethod
-    def of(path: str, number: int, before: str, after: str) -> "Surroundings":
+    def of(path: str, before: str, after: str) -> "Surroundings":
         """Cut what is near and what is looked through from the two halves of a file."""
         above, below = plain(before[-_SCANNED:]), plain(after[:_SCANNED])
         ends = LONGEST + len(above)
         return Surroundings(
             path,
-            number,
             len(before) + len(after),
             b"\0" + above if len(above) < _NEAR_BYTES else above[-_NEAR_BYTES:],
             below[:_NEAR_BYTES],
@@ -173,10 +132,7 @@ class Search:
     def __init__(self, around: Surroundings, sources: Sources) -> None:
         self._around = around
         self._folder = folder_number(around.path)
-        self._sources = sources
-        changed, own = sources.changed, around.number - sources.first_changed
-        if changed.paths and own >= 0:
-            changed = changed.without(own)
+        changed = sources.changed
         # All is looked through at once, which takes hardly longer than the own file alone.
         data = b"".join((_ENDS, around.above, _BETWEEN, around.below, _ENDS, changed.data))
         self._scanned = Padded(data)
@@ -186,7 +142,18 @@ class Search:
         line_ends = data.find(b"\n", around.begins, self._below_ends)
         self._line_ends = self._below_ends if line_ends < 0 else line_ends
         begins = self._below_ends + LONGEST
-        self._changed = sources.first_changed, [begins + start for start in changed.starts]
+        starts = [begins + start for start in changed.starts]
+        self._above = _Files(data, _ONE_FILE, bytes((BEFORE,)), ())
+        self._below = self._above._replace(nearness=bytes((AFTER,)))
+        self._changed = _Files(data, starts, bytes((ELSEWHERE,)) * len(starts), changed.folders)
+        self._sorted = [
+            (
+                segment,
+                max(_AT_LEAST, _OF_SORTED * size // (sources.size or 1)),
+                _Files(segment.text.data, segment.text.starts, nearness, segment.text.folders),
+            )
+            for segment, nearness, size in sources.each
+        ]
 
     def occurrences(self, generated: bytes) -> list[Occurrence]:
         """Return the places with the longest matches, the best and nearest first.
@@ -199,8 +166,9 @@ class Search:
         # The last byte is the highest digit: the more bytes agree, the less a number differs.
         wanted = int.from_bytes(before.rjust(LONGEST, NO_BYTE), "little")
         number_of = int.from_bytes
-        found, order = list[_Place](), list[int]()
-        for data, places, starts, first_file in self._places(before, started):
+        found, order = list[tuple[_Files, int]](), list[int]()
+        for files, places in self._places(before, started):
+            data = files.data
             for place in places:
                 differs = number_of(data[place - LONGEST : place], "little") ^ wanted
                 length = LONGEST - (differs.bit_length() + 7 >> 3)
@@ -209,49 +177,41 @@ class Search:
                     0 < least == length < LONGEST and not IS_WORD[data[place - 1 - length]]
                 ):
                     order.append(length << _NUMBER_BITS | len(found))
-                    found.append((data, place, starts, first_file))
+                    found.append((files, place))
         order.sort(reverse=True)
-        nearness, folder_of = self._sources.nearness, self._sources.folders
-        own, folder = self._around.number, self._folder
         worth, last = list[tuple[int, int, int, int]](), 0
         for one in order:
             length, number = one >> _NUMBER_BITS, one & _NUMBERS
             if length < last and len(worth) >= _MOST:
                 break
-            _, place, starts, first_file = found[number]
-            file = first_file + bisect_right(starts, place) - 1
-            near = nearness[file]
-            if near < GONE and file != own:
-                if near == ELSEWHERE and folder_of[file] == folder:
+            files, place = found[number]
+            file = bisect_right(files.starts, place) - 1
+            near = files.nearness[file]
+            if near < GONE:
+                if near == ELSEWHERE and files.folders[file] == self._folder:
                     near = FOLDER
                 worth.append((length * GONE - near, number, length, near))
                 last = length
         worth.sort(reverse=True)
         return [
-            Occurrence(found[number][0], found[number][1], length, near)
+            Occurrence(found[number][0].data, found[number][1], length, near)
             for _, number, length, near in worth[:_MOST]
         ]
 
-    def _places(
-        self, before: bytes, started: bytes
-    ) -> Iterator[tuple[bytes, list[int], Sequence[int], int]]:
-        """Yield texts, places in them, where their files start and the number of the first.
-
-        Of equal places those that are worth more come later.
-        """
-        data, own = self._scanned.data, len(self._sources.nearness)
+    def _places(self, before: bytes, started: bytes) -> Iterator[tuple[_Files, list[int]]]:
+        """Yield texts and places in them; of equal places those that are worth more come later."""
         found = self._scanned.scan(before, _OF_OWN, self._around.ends, len(started))
-        yield data, found[: bisect_left(found, self._line_begins)], _ONE_FILE, own - 2
+        yield self._above, found[: bisect_left(found, self._line_begins)]
         first = bisect_right(found, self._line_ends)
         below = found[first : bisect_left(found, self._below_ends, first)]
-        yield data, below[::-1], _ONE_FILE, own - 1
-        for segment, most, first_file in self._sources.shares:
-            places = _places_in(segment, before, started, most)
-            yield segment.text.data, places, segment.text.starts, first_file
-        first_file, starts = self._changed
-        if starts:
-            changed = [at for at in found[bisect_left(found, starts[0]) :] if data[at]]
-            yield data, changed, starts, first_file
+        yield self._below, below[::-1]
+        for segment, most, files in self._sorted:
+            yield files, _places_in(segment, before, started, most)
+        changed = self._changed
+        if changed.starts:
+            data = changed.data
+            begin = bisect_left(found, changed.starts[0])
+            yield changed, [at for at in found[begin:] if data[at]]
 
 
 def _places_in(segment: Segment, before: bytes, started: bytes, most: int) -> list[int]:

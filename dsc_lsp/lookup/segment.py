@@ -103,10 +103,14 @@ def _nearest_true(holds: npt.NDArray[np.bool_], near: int, most: int) -> list[in
 
 @dataclass(frozen=True)
 class Text(Padded):
-    """Files one behind the other; ``starts`` says where each of ``paths`` begins in ``data``."""
+    """Files one behind the other; ``starts`` says where each of ``paths`` begins in ``data``.
+
+    ``folders`` has a number for the folder of each; the same for files of one folder.
+    """
 
     paths: tuple[str, ...]
     starts: tuple[int, ...]
+    folders: "array[int]"
 
     @staticmethod
     def of(files: Mapping[str, bytes]) -> "Text":
@@ -116,22 +120,15 @@ class Text(Padded):
             joining.add(path, data)
         return joining.text()
 
-    @cached_property
-    def folders(self) -> "array[int]":
-        """A number for the folder of each file; the same for files of one folder."""
-        return array("q", map(folder_number, self.paths))
+    @property
+    def size(self) -> int:
+        """How many bytes the files have together."""
+        return len(self.data) - len(self.paths) - 2 * LONGEST + 1
 
     def file(self, number: int) -> bytes:
         """Return the text of a file."""
         start = self.starts[number]
         return self.data[start : self.data.index(0, start)]
-
-    def without(self, number: int) -> "Text":
-        """Return the same files, of which one is empty."""
-        start = self.starts[number]
-        end = self.data.index(0, start)
-        starts = [at if at <= start else at - (end - start) for at in self.starts]
-        return Text(self.data[:start] + self.data[end:], self.paths, tuple(starts))
 
 
 class Joining:
@@ -159,7 +156,8 @@ class Joining:
         self._pieces.append(bytes(LONGEST))
         data = b"".join(self._pieces)
         self._pieces.clear()
-        return Text(data, tuple(self._paths), tuple(self._starts))
+        folders = array("q", map(folder_number, self._paths))
+        return Text(data, tuple(self._paths), tuple(self._starts), folders)
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,9 @@ paths = st.sampled_from([f"file:///src/{name}" for name in ("a", "b", "c", "deep
 changes = st.lists(st.tuples(paths, st.none() | texts), max_size=25)
 
 
-@given(changes, texts, texts)
+@given(changes, st.just("file:///src/cursor") | paths, texts, texts)
 def test_changes_lead_to_the_index_that_is_built_anew(
-    made: list[tuple[str, str | None]], before: str, after: str
+    made: list[tuple[str, str | None]], asked_in: str, before: str, after: str
 ):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "_FRESH_BYTES", 0)
@@ -76,14 +76,16 @@ def test_changes_lead_to_the_index_that_is_built_anew(
                 changed.update(path, text)
                 changed.settle()
                 current[path] = text
+            # What is remembered for a question is of no use after a change.
+            answers(changed, asked_in, before, after)
     anew = Index()
     anew.update_all(current.items())
     assert len(changed) == len(anew) == len(current)
-    assert answers(changed, before, after) == answers(anew, before, after)
+    assert answers(changed, asked_in, before, after) == answers(anew, asked_in, before, after)
 
 
-def answers(known: Index, before: str, after: str) -> dict[str, tuple[int, object]]:
-    found = known.at("file:///src/cursor", before, after).after("")
+def answers(known: Index, asked_in: str, before: str, after: str) -> dict[str, tuple[int, object]]:
+    found = known.at(asked_in, before, after).after("")
     return {one.text: (one.matched, pytest.approx(one.weight, rel=1e-3)) for one in found}
 
 
@@ -157,12 +159,10 @@ def test_of_many_places_that_agree_an_even_sample_is_taken(count: int, most: int
 
 @given(st.lists(texts, max_size=4), texts, texts)
 def test_lines_are_found_alike_as_when_read_one_by_one(files: list[str], before: str, after: str):
-    around = Surroundings.of("cursor", -1, before, after)
-    sources = NO_SOURCES
-    for number, text in enumerate(files):
-        named = Segment.of(Text.of({str(number): text.encode()}))
-        sources = sources.beside(Source(named, bytes([ELSEWHERE])))
-    found = Search(around, sources).occurrences(b"")
+    around = Surroundings.of("cursor", before, after)
+    joined = Segment.of(Text.of({str(n): text.encode() for n, text in enumerate(files)}))
+    source = Source(joined, bytes([ELSEWHERE]) * len(files), joined.text.size)
+    found = Search(around, Sources((source,), NO_SOURCES.changed)).occurrences(b"")
     rows = np.array(Describer(around, UNITS).describe(found, b"").scores)
     columns = [OF_OCCURRENCE.index(name) for name in LINE_COLUMNS]
     expected = [lines_alike(one.data, one.place, before.encode(), after.encode()) for one in found]
@@ -178,12 +178,14 @@ LINE_COLUMNS = (
 
 
 def lines_alike(data: bytes, place: int, before: bytes, after: bytes) -> list[bool]:
-    """What ``LINE_COLUMNS`` say, by cutting out every line, of 300 bytes at most."""
-    begin = data.rfind(b"\n", max(0, place - 300), place) + 1 or place
-    end = data.find(b"\n", place, place + 300)
-    line = data[begin : len(data) if end < 0 else end].partition(b"\0")[0]
-    last = data[:begin].rstrip().rpartition(b"\n")[2].rpartition(b"\0")[2].strip()
-    following = re.match(rb"\s*([^\n\0]*)", data[end + 1 :]) if end >= 0 else None
+    """What ``LINE_COLUMNS`` say, by cutting out the file and every line, of 300 bytes at most."""
+    start = data.rindex(0, 0, place) + 1
+    file, at = data[start : data.index(0, place)], place - start
+    begin = file.rfind(b"\n", max(0, at - 300), at) + 1
+    end = file.find(b"\n", at, at + 300)
+    line = file[begin : len(file) if end < 0 else end]
+    last = file[:begin].rstrip().rpartition(b"\n")[2].strip()
+    following = re.match(rb"\s*([^\n]*)", file[end + 1 :]) if end >= 0 else None
     there = following[1].strip() if following else b""
     wanted = re.match(rb"[^\n]*\n\s*([^\n]*)", after)
     wanted_line = wanted[1].strip() if wanted else b""
@@ -294,7 +296,7 @@ def test_of_equal_matches_the_nearest_come_first():
     known.update("file:///other/far.py", f"\n{line}far\n")
     known.update("file:///src/beside.py", f"\n{line}beside\n")
     before, after = f"x\n{line}above\n{line}nearer\n{line}", f"\n{line}below\n"
-    around = Surroundings.of(HERE, -1, before, after)
+    around = Surroundings.of(HERE, before, after)
     words = next_words(around, known.at(HERE, before, after).sources)
     assert words[:5] == [b"nearer", b"above", b"below", b"beside", b"far"]
 
@@ -311,7 +313,7 @@ def test_of_matches_as_near_those_in_what_was_edited_last_come_first():
     known.update("file:///other/earlier.py", f"\n{line}edited_earlier\n")
     known.update("file:///other/edited.py", f"\n{line}edited_last\n")
     before, after = f"x\n{line}", "\n"
-    around = Surroundings.of(HERE, -1, before, after)
+    around = Surroundings.of(HERE, before, after)
     words = next_words(around, known.at(HERE, before, after).sources)
     assert words[:3] == [b"edited_last", b"edited_earlier", b"known_from_the_start"]
 
@@ -320,7 +322,7 @@ def test_of_many_equal_matches_in_the_file_those_near_the_cursor_are_looked_at()
     line = "\n" + "# as long as matches are told apart " * 2 + "\ntotal = price * "
     before = "x" + "".join(f"{line}above_{number}" for number in range(40)) + line
     after = "".join(f"{line}below_{number}" for number in range(40)) + "\n"
-    words = next_words(Surroundings.of(HERE, -1, before, after), NO_SOURCES)
+    words = next_words(Surroundings.of(HERE, before, after), NO_SOURCES)
     assert words[:2] == [b"above_39", b"above_38"]
     above = before.removesuffix(line).encode()
     whole = Text.of({HERE: above + after.encode()})
@@ -332,7 +334,7 @@ def test_of_many_equal_matches_in_the_file_those_near_the_cursor_are_looked_at()
 
 def test_neither_the_line_at_the_cursor_nor_the_end_of_the_file_followed_anything():
     before, after = "first()\n\nlast()\n", "rest()\nlast()\n"
-    around = Surroundings.of(HERE, -1, before, after)
+    around = Surroundings.of(HERE, before, after)
     assert next_words(around, NO_SOURCES) == [b"\n", b"last", b"last"]
 
 
@@ -346,12 +348,23 @@ def test_line_breaks_are_all_the_same():
     assert longest.text == "sys\n"
 
 
-def test_the_file_at_the_cursor_is_known_from_the_cursor_not_from_the_index():
-    known = Index()
-    known.update(HERE, "value = old_text\n")
-    assert not any("old_text" in one.text for one in known.at(HERE, "value = ", "\n").after(""))
-    other = known.at("file:///src/other.py", "value = ", "\n").after("")
-    assert any("old_text" in one.text for one in other)
+@pytest.mark.parametrize("sorted_before", [True, False])
+def test_the_file_at_the_cursor_is_known_from_the_cursor_not_from_the_index(
+    *, sorted_before: bool
+):
+    known, other = Index(), "file:///src/other.py"
+    known.update_all([(other, "value = other_text\n")])
+    before, after = "value = new_text\nvalue = ", "\n"
+    size = known.at(HERE, before, after).size
+    if sorted_before:
+        known.update_all([(HERE, "value = old_text\n")])
+    else:
+        known.update(HERE, "value = old_text\n")
+    here = known.at(HERE, before, after)
+    assert {one.text for one in here.after("")} >= {"new_text\n", "other_text\n"}
+    assert not any("old_text" in one.text for one in here.after(""))
+    assert here.size == size, "nothing counts twice"
+    assert "old_text\n" in {one.text for one in known.at(other, before, after).after("")}
 
 
 def test_files_that_change_while_others_are_sorted_keep_their_newest_text(
@@ -402,15 +415,6 @@ def test_what_is_sorted_at_once_stays_small(monkeypatch: pytest.MonkeyPatch):
     assert len(known) == 40
     assert any(size > 500 for size in sizes), "small ones are merged"
     assert max(sizes) <= 1_000
-
-
-@given(st.lists(texts, min_size=1, max_size=5), st.integers(0, 4))
-def test_a_text_without_a_file_still_has_the_others(files: list[str], number: int):
-    number %= len(files)
-    encoded = [text.encode() for text in files]
-    without = Text.of({str(at): text for at, text in enumerate(encoded)}).without(number)
-    expected = [text if at != number else b"" for at, text in enumerate(encoded)]
-    assert [without.file(at) for at in range(len(files))] == expected
 
 
 def test_what_is_typed_in_a_large_file_is_not_sorted_until_another_changes():
