@@ -18,6 +18,8 @@ _FRESH_BYTES = 16 * 1024
 The one that changed last does not count: it would be sorted again at each key, and is mostly the
 one that is asked about, which is looked through anyway.
 """
+_PAUSE_SECONDS = 0.05
+"""So long after a change its sorting begins: the question that follows a key would wait for it."""
 _SEGMENT_BYTES = 64 * 1024 * 1024
 _TINY_BYTES = 2 * 1024 * 1024
 """So much is sorted in 0.2 s."""
@@ -65,7 +67,7 @@ class Index:
         self._segments: tuple[_Sorted, ...] = ()
         self._home: dict[str, tuple[_Sorted, int]] = {}
         self._sources: tuple[Source, ...] | None = None
-        self._sorter: threading.Thread | None = None
+        self._sorter: threading.Timer | None = None
 
     def __len__(self) -> int:
         """How many files are known."""
@@ -75,14 +77,15 @@ class Index:
     def update(self, path: str, text: str) -> None:
         """Know this text of a file from now on; returns at once.
 
-        Once in a while a thread sorts what has changed, which takes some 50 ms.
+        Once in a while a thread sorts what has changed a little later, which takes some 50 ms.
         """
         data = plain(text)
         with self._lock:
             self._forget(path)
             self._fresh[path] = data
             if self._is_much and self._sorter is None:
-                self._sorter = threading.Thread(target=self._sort_much, name="lookup", daemon=True)
+                self._sorter = threading.Timer(_PAUSE_SECONDS, self._sort_much)
+                self._sorter.name, self._sorter.daemon = "lookup", True
                 self._sorter.start()
 
     def settle(self) -> None:

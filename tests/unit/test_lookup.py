@@ -65,6 +65,7 @@ def test_changes_lead_to_the_index_that_is_built_anew(
 ):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "_FRESH_BYTES", 0)
+        patch.setattr(index, "_PAUSE_SECONDS", 0)
         changed = Index()
         current: dict[str, str] = {}
         # What changed last is not sorted, and sampled otherwise than what is.
