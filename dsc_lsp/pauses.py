@@ -20,6 +20,8 @@ _LIBRARIES = {
 """By package, the library that all others which are large are loaded with."""
 
 _alone = threading.Lock()
+_waited_for: dict[str, threading.Lock] = {}
+"""By package. For ``_alone`` one may wait as long as another thread has something left to load."""
 
 
 def shorten_pauses() -> None:
@@ -57,17 +59,18 @@ def import_alone(*packages: str) -> None:
     An import loads libraries with the interpreter's lock in hand, so that a key waits for 300 ms
     where it is torch and for 8 where it is NumPy; and as long for any other, where another thread
     is loading torch, because the system loads one at a time. So what is large is loaded first,
-    without the lock, and whoever else imports in this way waits for their turn. Blocking, so meant
-    for threads other than the event loop's.
+    without the lock, and whoever else imports in this way waits for their turn, or until another
+    thread has imported the same. Blocking, so meant for threads other than the event loop's.
 
     Raises:
         ImportError: a package is missing; what else it raises when it is imported, comes, too.
     """
     for package in packages:
-        if package not in sys.modules:
-            with _alone:
-                _load_libraries(package)
-                importlib.import_module(package)
+        with _waited_for.setdefault(package, threading.Lock()):
+            if package not in sys.modules:
+                with _alone:
+                    _load_libraries(package)
+                    importlib.import_module(package)
 
 
 def _load_libraries(package: str) -> None:

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from dsc_lsp import pauses
 from dsc_lsp.pauses import import_alone
 
 KEPT = """
@@ -119,6 +120,40 @@ def test_one_package_is_imported_at_a_time(
         thread.join(10)
 
     assert turns.order == [1, 2]
+
+
+def test_who_needs_what_is_being_loaded_does_not_wait_for_what_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One first suggestion in five came behind torch, 2 s late: it had waited for NumPy."""
+    monkeypatch.syspath_prepend(tmp_path)
+    turns = ModuleType("turns")
+    turns.__dict__.update(begun=Event(), loaded=Event(), may_end=Event())
+    monkeypatch.setitem(sys.modules, "turns", turns)
+    (tmp_path / "wanted_alone.py").touch()
+    (tmp_path / "next_alone.py").write_text("import turns; turns.may_end.wait(10)")
+
+    def load(package: str) -> None:
+        if package == "wanted_alone":
+            turns.begun.set()
+            turns.loaded.wait(10)
+
+    monkeypatch.setattr(pauses, "_load_libraries", load)
+    engine = Thread(target=import_alone, args=("wanted_alone", "next_alone"))
+    key = Thread(target=import_alone, args=("wanted_alone",))
+
+    engine.start()
+    assert turns.begun.wait(10)
+    key.start()
+    key.join(0.2)
+    turns.loaded.set()
+    key.join(5)
+    waits_for_next = key.is_alive()
+    turns.may_end.set()
+    for thread in (engine, key):
+        thread.join(10)
+
+    assert not waits_for_next
 
 
 WHILE_ANOTHER_LOADS = """
