@@ -125,7 +125,7 @@ def test_one_package_is_imported_at_a_time(
 def test_who_needs_what_is_being_loaded_does_not_wait_for_what_comes_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One first suggestion in five came behind torch, 2 s late: it had waited for NumPy."""
+    """One first suggestion in six came behind torch, 2 s late: it had waited for NumPy."""
     monkeypatch.syspath_prepend(tmp_path)
     turns = ModuleType("turns")
     turns.__dict__.update(begun=Event(), loaded=Event(), may_end=Event())
