@@ -31,10 +31,13 @@ _Version = TypeVar("_Version")
 
 @dataclass(eq=False)
 class _Sorted:
-    """A segment, and of each of its files whether it is as it was when it was sorted."""
+    """A segment, and of each of its files whether it is as it was when it was sorted.
+
+    As in ``Source``: ``ELSEWHERE`` if it is, else ``GONE``.
+    """
 
     segment: Segment
-    far: bytearray
+    nearness: bytearray
 
     @property
     def size(self) -> int:
@@ -46,7 +49,7 @@ class _Sorted:
 
     @property
     def is_stale(self) -> bool:
-        return 2 * self.far.count(ELSEWHERE) < len(self.far)
+        return 2 * self.nearness.count(ELSEWHERE) < len(self.nearness)
 
 
 class Index:
@@ -133,7 +136,9 @@ class Index:
         """Return what is sorted, one file not among it."""
         every = self._sources
         if every is None:
-            every = tuple(Source(one.segment, bytes(one.far), one.size) for one in self._segments)
+            every = tuple(
+                Source(one.segment, bytes(one.nearness), one.size) for one in self._segments
+            )
             self._sources = every
         home = self._home.get(path)
         if home is None:
@@ -158,7 +163,7 @@ class Index:
         self._waiting.pop(path, None)
         home = self._home.pop(path, None)
         if home is not None:
-            home[0].far[home[1]] = GONE
+            home[0].nearness[home[1]] = GONE
             self._sources = None
 
     @property
