@@ -64,7 +64,7 @@ class Index:
         self._lock = threading.Lock()
         self._sorting = threading.Lock()
         self._fresh: dict[str, bytes] = {}
-        self._fresh_but: tuple[str, Text] | None = None
+        self._fresh_without: tuple[str, Text] | None = None
         self._joining = Joining()
         self._waiting: dict[str, tuple[Joining, int]] = {}
         self._segments: tuple[_Sorted, ...] = ()
@@ -129,11 +129,11 @@ class Index:
         What the index knows of the file itself is left out: the two texts are newer.
         """
         with self._lock:
-            sources = Sources(self._sorted_but(path), self._changed_but(path))
+            sources = Sources(self._sorted_without(path), self._changed_without(path))
         return Prediction(Surroundings.of(path, before, after), sources)
 
-    def _sorted_but(self, path: str) -> tuple[Source, ...]:
-        """Return what is sorted, one file not among it."""
+    def _sorted_without(self, path: str) -> tuple[Source, ...]:
+        """Return what is sorted, without one file."""
         every = self._sources
         if every is None:
             every = tuple(
@@ -146,20 +146,20 @@ class Index:
         own, number = self._segments.index(home[0]), home[1]
         return (*every[:own], every[own].without(number), *every[own + 1 :])
 
-    def _changed_but(self, path: str) -> Text:
-        """Return what has changed since it was sorted, one file not among it.
+    def _changed_without(self, path: str) -> Text:
+        """Return what has changed since it was sorted, without one file.
 
         Whoever types changes one file in the midst of questions there, so the others are kept.
         """
-        if self._fresh_but is None or self._fresh_but[0] != path:
+        if self._fresh_without is None or self._fresh_without[0] != path:
             others = {other: data for other, data in self._fresh.items() if other != path}
-            self._fresh_but = path, Text.of(others)
-        return self._fresh_but[1]
+            self._fresh_without = path, Text.of(others)
+        return self._fresh_without[1]
 
     def _forget(self, path: str) -> None:
         self._fresh.pop(path, None)
-        if self._fresh_but is not None and self._fresh_but[0] != path:
-            self._fresh_but = None
+        if self._fresh_without is not None and self._fresh_without[0] != path:
+            self._fresh_without = None
         self._waiting.pop(path, None)
         home = self._home.pop(path, None)
         if home is not None:
@@ -208,7 +208,7 @@ class Index:
             self._add(segment, current)
             for path in compress(text.paths, current):
                 del unsorted[path]
-            self._fresh_but = None
+            self._fresh_without = None
         self._merge()
 
     def _merge(self) -> None:

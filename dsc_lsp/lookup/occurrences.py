@@ -78,10 +78,6 @@ class Sources(NamedTuple):
         return sum(one.size for one in self.each) + self.changed.size
 
 
-NO_SOURCES = Sources((), Text.of({}))
-"""Nothing to look in yet."""
-
-
 class _Files(NamedTuple):
     """A text, where its files start, how near each is, and the number of its folder."""
 

@@ -14,7 +14,6 @@ from dsc_lsp.lookup.index import Index
 from dsc_lsp.lookup.lexemes import Bytes, boundaries, lexeme_at
 from dsc_lsp.lookup.occurrences import (
     ELSEWHERE,
-    NO_SOURCES,
     Search,
     Source,
     Sources,
@@ -25,6 +24,7 @@ from dsc_lsp.lookup.segment import LONGEST, Segment, Text, plain
 from tests.documents import Case, cases
 
 HERE = "file:///src/here.py"
+NO_SOURCES = Sources((), Text.of({}))
 
 
 @pytest.mark.parametrize("case", cases("lookup"))
@@ -163,7 +163,7 @@ def test_lines_are_found_alike_as_when_read_one_by_one(files: list[str], before:
     around = Surroundings.of("cursor", before, after)
     joined = Segment.of(Text.of({str(n): text.encode() for n, text in enumerate(files)}))
     source = Source(joined, bytes([ELSEWHERE]) * len(files), joined.text.size)
-    found = Search(around, Sources((source,), NO_SOURCES.changed)).occurrences(b"")
+    found = Search(around, Sources((source,), Text.of({}))).occurrences(b"")
     rows = np.array(Describer(around, UNITS).describe(found, b"").scores)
     columns = [OF_OCCURRENCE.index(name) for name in LINE_COLUMNS]
     expected = [lines_alike(one.data, one.place, before.encode(), after.encode()) for one in found]
